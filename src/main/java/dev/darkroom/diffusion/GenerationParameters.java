@@ -1,0 +1,24 @@
+package dev.darkroom.diffusion;
+
+/**
+ * Everything that images must share to be denoised in one batch. Prompts and seeds differ inside a batch; these do not.
+ *
+ * @param width image width in pixels, one of the bundle's sizes together with {@code height}
+ * @param height image height in pixels
+ * @param steps number of inference steps, 1 to 150
+ * @param scheduler the scheduler that leads from noise to latents
+ * @param guidanceScale classifier-free guidance scale, diffusers' {@code guidance_scale}; 1 or less means no guidance at all
+ * @param guidanceCutoff fraction of the steps, 0 to 1, after which the unconditional branch is dropped; 1 never drops it
+ * @param decoder which decoder turns latents into pixels
+ * @param compiled whether compiled packages are used where the bundle has them for the device at hand
+ */
+public record GenerationParameters(
+        int width,
+        int height,
+        int steps,
+        SchedulerName scheduler,
+        double guidanceScale,
+        double guidanceCutoff,
+        DecoderName decoder,
+        boolean compiled) {
+}

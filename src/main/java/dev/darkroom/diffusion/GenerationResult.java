@@ -1,0 +1,29 @@
+package dev.darkroom.diffusion;
+
+import dev.darkroom.engine.MemoryStatistics;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A generated batch.
+ *
+ * @param images in the order of the prompts
+ * @param textEncoding time from the first token to the embeddings
+ * @param denoising time of the denoising loop, noise included
+ * @param decoding time from latents to pixels in host memory
+ * @param steps inference steps that ran
+ * @param batchSize images that ran in one batch; smaller than the number of prompts where the batch was split
+ * @param compiled whether compiled packages ran; false where the modules ran uncompiled
+ * @param memory the device's memory during this batch; empty on a CPU
+ */
+public record GenerationResult(
+        List<GeneratedImage> images,
+        Duration textEncoding,
+        Duration denoising,
+        Duration decoding,
+        int steps,
+        int batchSize,
+        boolean compiled,
+        Optional<MemoryStatistics> memory) {
+}

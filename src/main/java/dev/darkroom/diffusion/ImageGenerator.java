@@ -1,0 +1,35 @@
+package dev.darkroom.diffusion;
+
+import java.util.List;
+
+/**
+ * Turns prompts into images, a batch at a time. Not thread-safe: one thread generates, and it is the one thread that
+ * touches the device.
+ */
+public interface ImageGenerator extends AutoCloseable {
+
+    /**
+     * Generates one image for each prompt.
+     *
+     * @param prompts 1 to {@link ModelDescription#largestBatch()} of them
+     * @param listener told of every finished step, on the generating thread
+     * @throws UnsupportedParametersException if the bundle does not offer what the parameters ask for
+     * @throws DeviceMemoryException if the device has too little memory for even one image
+     * @throws DeviceFaultException if the device is lost; the process must end, since nothing on it can be trusted
+     * @throws GenerationException if the batch failed for another reason
+     */
+    GenerationResult generate(GenerationParameters parameters, List<ImagePrompt> prompts, StepListener listener);
+
+    /** What this generator runs and offers. */
+    ModelDescription model();
+
+    /**
+     * Tells whether the parameters can be honoured, without running anything. Callable from any thread.
+     *
+     * @throws UnsupportedParametersException if they cannot
+     */
+    void check(GenerationParameters parameters);
+
+    @Override
+    void close();
+}

@@ -1,0 +1,35 @@
+package dev.darkroom.diffusion;
+
+import dev.darkroom.engine.ImageSize;
+import java.util.List;
+
+/**
+ * What a generator runs and offers.
+ *
+ * @param bundle name of the model bundle
+ * @param digest SHA-256 of the bundle's manifest, lower-case hex
+ * @param device the device in words: {@code cpu}, or {@code cuda:0 NVIDIA A100-SXM4-80GB}
+ * @param engine engine and version, as {@code PyTorch 2.7.1}
+ * @param sizes image sizes on offer, the default first
+ * @param batchSizes batch sizes on offer, ascending
+ * @param compiled whether compiled packages for this device are at hand
+ */
+public record ModelDescription(
+        String bundle,
+        String digest,
+        String device,
+        String engine,
+        List<ImageSize> sizes,
+        List<Integer> batchSizes,
+        boolean compiled) {
+
+    /** The largest batch that can be run at once. */
+    public int largestBatch() {
+        return batchSizes.get(batchSizes.size() - 1);
+    }
+
+    /** The size of an image unless its request says otherwise. */
+    public ImageSize defaultSize() {
+        return sizes.get(0);
+    }
+}

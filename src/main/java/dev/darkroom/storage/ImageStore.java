@@ -1,0 +1,34 @@
+package dev.darkroom.storage;
+
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The object store, as far as the worker needs it. Implementations are thread-safe. Every method throws
+ * {@link StorageException} when the store cannot be reached or refuses.
+ */
+public interface ImageStore {
+
+    /**
+     * Puts an object unless its key is taken: the first writer wins, atomically where the store has conditional PUTs.
+     *
+     * @param metadata user metadata, ASCII, 2 KB at most in all
+     * @return what the store now holds under the key, be it this object or an earlier one
+     */
+    StoredObject putIfAbsent(String key, byte[] content, String contentType, Map<String, String> metadata);
+
+    /** Puts an object whether or not its key is taken. */
+    StoredObject put(String key, byte[] content, String contentType, Map<String, String> metadata);
+
+    /** The content of an object, for small ones; empty if there is none. */
+    Optional<byte[]> get(String key);
+
+    /** Removes an object; nothing happens if there is none. */
+    void delete(String key);
+
+    /** Makes sure that the bucket is there and can be used, and creates it where it may. */
+    void open();
+
+    /** Asks the store for a sign of life. */
+    void ping();
+}
