@@ -1,0 +1,153 @@
+"""`python -m darkroom_bundle compile --checkpoint DIR --out DIR`."""
+
+import argparse
+import os
+import re
+import sys
+import time
+from pathlib import Path
+
+# a checkpoint is a folder: nothing may be asked of a hub
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
+
+import diffusers  # noqa: E402
+import torch  # noqa: E402
+import transformers  # noqa: E402
+
+from .bundle import Offer, torch_version, write_bundle  # noqa: E402
+from .checkpoint import LATENT_SCALE, CheckpointError, load_checkpoint  # noqa: E402
+from .verification import VerificationError  # noqa: E402
+
+# what the worker's CPU engine ships (DJL 0.35)
+WORKER_TORCH = "2.7.1"
+# scaled_dot_product_attention is an operator from here on
+OLDEST_TORCH = (2, 0)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _parser().parse_args(arguments)
+    diffusers.utils.logging.set_verbosity_error()
+    diffusers.utils.logging.disable_progress_bar()
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    began = time.monotonic()
+
+    def progress(what: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {what}", file=sys.stderr, flush=True)
+
+    try:
+        _check_torch(options.worker_torch)
+        progress(f"reading {options.checkpoint}")
+        checkpoint = load_checkpoint(
+            options.checkpoint,
+            options.tiny or options.checkpoint / "tiny_vae",
+            getattr(torch, options.dtype),
+            options.timestep_spacing,
+            options.variant,
+        )
+        name = options.name or options.checkpoint.resolve().name
+        sample = checkpoint.unet.config.sample_size or 64
+        height, width = (sample, sample) if isinstance(sample, int) else sample
+        offer = Offer(
+            name=name,
+            source=options.source or name,
+            sizes=options.size or [(width * LATENT_SCALE, height * LATENT_SCALE)],
+            batch_sizes=sorted(set(options.batch_size or (1, 2, 4, 8))),
+        )
+        write_bundle(checkpoint, offer, options.out, progress)
+    except (CheckpointError, VerificationError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    size = sum(path.stat().st_size for path in options.out.iterdir() if path.is_file())
+    progress(f"{options.out}: {size / 1e6:.1f} MB")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m darkroom_bundle", description="Makes the worker's model bundles.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    compile_ = commands.add_parser(
+        "compile", help="compile a Stable Diffusion 1.x checkpoint in diffusers layout into a bundle"
+    )
+    compile_.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="the checkpoint")
+    compile_.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the bundle is written")
+    compile_.add_argument(
+        "--tiny", type=Path, metavar="DIR", help="the Tiny VAE (TAESD; default: tiny_vae in the checkpoint)"
+    )
+    compile_.add_argument("--name", help="the bundle's name (default: the checkpoint directory's)")
+    compile_.add_argument("--source", metavar="TEXT", help="what the checkpoint is, in words (default: the name)")
+    compile_.add_argument(
+        "--size",
+        type=_size,
+        action="append",
+        metavar="WxH",
+        help="an image size offered, in pixels, the first being the default; repeatable (default: the UNet's own)",
+    )
+    compile_.add_argument(
+        "--batch-size",
+        type=_positive,
+        action="append",
+        metavar="N",
+        help="a batch size offered; repeatable (default: 1, 2, 4 and 8)",
+    )
+    compile_.add_argument(
+        "--dtype",
+        choices=("float32", "float16"),
+        default="float32",
+        help="weights and arithmetic of the modules; what crosses their borders stays float32 (default: float32)",
+    )
+    compile_.add_argument(
+        "--timestep-spacing",
+        choices=("leading", "linspace", "trailing"),
+        help="instead of the scheduler configuration's; where that has none it is leading, while diffusers' "
+        "from_config would give Euler and DPM-Solver++ linspace",
+    )
+    compile_.add_argument("--variant", help="of the checkpoint's weight files, e.g. fp16")
+    compile_.add_argument(
+        "--worker-torch",
+        type=_version,
+        default=WORKER_TORCH,
+        metavar="VERSION",
+        help="the libtorch that the worker runs: it loads modules of its own minor version or an older one "
+        f"(default: {WORKER_TORCH}, its CPU engine)",
+    )
+    return parser
+
+
+def _check_torch(worker: str) -> None:
+    """TorchScript is compatible backwards, not forwards: libtorch loads what its own or an older torch saved."""
+    own = _minor(torch_version())
+    if own > _minor(worker) or own < OLDEST_TORCH:
+        oldest = ".".join(map(str, OLDEST_TORCH))
+        newest = ".".join(map(str, _minor(worker)))
+        raise CheckpointError(
+            "torch", f"a worker on libtorch {worker} runs modules of torch {oldest} to {newest}, this is {torch_version()}"
+        )
+
+
+def _minor(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split(".")[:2])
+
+
+def _version(text: str) -> str:
+    if not re.fullmatch(r"\d+\.\d+(\.\d+)?", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version such as {WORKER_TORCH}")
+    return text
+
+
+def _positive(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,3}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 to 9999")
+    return int(text)
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
+    if not match or any(int(side) % LATENT_SCALE for side in match.groups()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in multiples of {LATENT_SCALE} pixels")
+    return int(match[1]), int(match[2])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,92 @@
+"""From a loaded checkpoint to the files of a bundle."""
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+
+from .archive import save_module
+from .checkpoint import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH, Checkpoint
+from .modules import decoder_module, denoising_module, text_encoder_module
+from .verification import verify
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the manifest says of the bundle: its name, its source in words, the sizes (pixels) and batch sizes."""
+
+    name: str
+    source: str
+    sizes: Sequence[tuple[int, int]]
+    batch_sizes: Sequence[int]
+
+
+def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress: Callable[[str], None]) -> None:
+    """Writes the bundle of `checkpoint`; `bundle.json` last, so that a bundle with a manifest is a whole one."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "bundle.json").unlink(missing_ok=True)
+
+    progress("tokenizer.json")
+    _save_tokenizer(checkpoint, directory / "tokenizer.json")
+    modules = {
+        "text_encoder.pt": lambda: text_encoder_module(checkpoint.text_encoder),
+        "unet.pt": lambda: denoising_module(checkpoint.unet),
+        "vae_decoder.pt": lambda: decoder_module(checkpoint.vae),
+        "tiny_decoder.pt": lambda: decoder_module(checkpoint.tiny_vae),
+    }
+    for name, compile_module in modules.items():
+        progress(name)
+        save_module(compile_module(), directory / name)
+    progress("comparing the saved modules with the checkpoint")
+    verify(checkpoint, directory)
+
+    tokenizer = checkpoint.tokenizer
+    manifest = {
+        "format": FORMAT,
+        "name": offer.name,
+        "source": offer.source,
+        "architecture": "stable-diffusion-1",
+        "torchVersion": torch_version(),
+        "dtype": str(checkpoint.unet.dtype).removeprefix("torch."),
+        "sizes": [{"width": width, "height": height} for width, height in offer.sizes],
+        "batchSizes": list(offer.batch_sizes),
+        "latentChannels": LATENT_CHANNELS,
+        "latentScale": LATENT_SCALE,
+        "textLength": TEXT_LENGTH,
+        "embeddingSize": checkpoint.unet.config.cross_attention_dim,
+        "tokens": {
+            "start": tokenizer.bos_token_id,
+            "end": tokenizer.eos_token_id,
+            "pad": tokenizer.pad_token_id,
+        },
+        "scheduler": checkpoint.scheduler,
+    }
+    if checkpoint.vocabulary is not None:
+        manifest["vocabulary"] = checkpoint.vocabulary
+    manifest["files"] = {name: _digest(directory / name) for name in ("tokenizer.json", *modules)}
+    (directory / "bundle.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def torch_version() -> str:
+    """The release of torch that traces, without a build's suffix (`2.7.1+cu126` is `2.7.1`)."""
+    return re.match(r"\d+\.\d+\.\d+", torch.__version__).group()
+
+
+def _save_tokenizer(checkpoint: Checkpoint, path: Path) -> None:
+    tokenizer = Tokenizer.from_str(checkpoint.tokenizer.backend_tokenizer.to_str())
+    # what a call to the tokenizer last set; the worker cuts and pads itself
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    path.write_text(tokenizer.to_str(pretty=False) + "\n", "utf-8")
+
+
+def _digest(path: Path) -> dict[str, str | int]:
+    with path.open("rb") as file:
+        return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}

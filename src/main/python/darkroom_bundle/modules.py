@@ -1,0 +1,136 @@
+"""The bundle's TorchScript modules: what each takes and gives is said in `docs/bundle.md`.
+
+The networks are traced, the denoising step round the UNet is scripted because it branches on the number of rows.
+Nothing in a trace may name a device or a size: the worker moves the modules to its GPU and chooses batch and size.
+"""
+
+import copy
+import math
+import warnings
+
+import torch
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from diffusers.models.embeddings import Timesteps
+from torch import Tensor, nn
+from transformers import CLIPTextModel
+
+from .checkpoint import LATENT_CHANNELS, TEXT_LENGTH
+
+
+class TextEncoder(nn.Module):
+    """Token ids int64 [N, 77] → last hidden state after the final layer norm, float32 [N, 77, C]."""
+
+    def __init__(self, model: CLIPTextModel):
+        super().__init__()
+        # transformers before 5 wraps the three in a `text_model`
+        text = getattr(model, "text_model", model)
+        self.embeddings = text.embeddings
+        self.layers = text.encoder.layers
+        self.final_layer_norm = text.final_layer_norm
+        mask = torch.full((1, 1, TEXT_LENGTH, TEXT_LENGTH), -torch.inf, dtype=model.dtype).triu(1)
+        self.register_buffer("causal_mask", mask, persistent=False)
+
+    def forward(self, input_ids: Tensor) -> Tensor:
+        hidden = self.embeddings(input_ids)
+        for layer in self.layers:
+            hidden = layer(hidden, attention_mask=self.causal_mask)
+        return self.final_layer_norm(hidden).float()
+
+
+class SinusoidalTimesteps(nn.Module):
+    """diffusers' `Timesteps` with its frequencies in a buffer, where the original makes them on the traced device."""
+
+    def __init__(self, original: Timesteps):
+        super().__init__()
+        half = original.num_channels // 2
+        exponent = -math.log(10000) * torch.arange(half, dtype=torch.float32)
+        frequencies = original.scale * torch.exp(exponent / (half - original.downscale_freq_shift))
+        self.cosine_first = original.flip_sin_to_cos
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def forward(self, timesteps: Tensor) -> Tensor:
+        angles = timesteps[:, None].float() * self.frequencies[None, :]
+        parts = [torch.cos(angles), torch.sin(angles)] if self.cosine_first else [torch.sin(angles), torch.cos(angles)]
+        return torch.cat(parts, dim=-1)
+
+
+class NoisePrediction(nn.Module):
+    """The UNet between float32 borders: scaled sample [N, 4, h, w], timestep [1], embeddings [N, 77, C] → noise."""
+
+    def __init__(self, unet: UNet2DConditionModel):
+        super().__init__()
+        # a shallow copy with one child of its own: the checkpoint's model stays what it is
+        self.unet = copy.copy(unet)
+        self.unet._modules = {**unet._modules, "time_proj": SinusoidalTimesteps(unet.time_proj)}
+        self.dtype = unet.dtype
+
+    def forward(self, sample: Tensor, timestep: Tensor, embeddings: Tensor) -> Tensor:
+        sample, embeddings = sample.to(self.dtype), embeddings.to(self.dtype)
+        return self.unet(sample, timestep, embeddings, return_dict=False)[0].float()
+
+
+class DenoisingStep(nn.Module):
+    """One step of a scheduler that is linear in (sample, noise prediction, previous prediction, fresh noise)."""
+
+    def __init__(self, unet: nn.Module):
+        super().__init__()
+        self.unet = unet
+
+    def forward(
+        self, sample: Tensor, previous: Tensor, noise: Tensor, embeddings: Tensor, coefficients: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        timestep, input_scale, guidance_scale, a, b, p, q, r, s = coefficients.unbind(0)
+        batch = sample.size(0)
+        rows = embeddings.size(0)
+        scaled = input_scale * sample
+        if rows == 2 * batch:
+            prediction = self.unet(torch.cat([scaled, scaled]), timestep.unsqueeze(0), embeddings)
+            unconditional, conditional = prediction.chunk(2)
+            epsilon = unconditional + guidance_scale * (conditional - unconditional)
+        elif rows == batch:
+            epsilon = self.unet(scaled, timestep.unsqueeze(0), embeddings)
+        else:
+            raise ValueError(f"{rows} rows of embeddings for a batch of {batch}: neither the batch nor twice it")
+        denoised = a * sample + b * epsilon
+        return p * sample + q * denoised + r * previous + s * noise, denoised
+
+
+class Decoder(nn.Module):
+    """Latents float32 [B, 4, h, w] → pixels uint8 [B, 8h, 8w, 3]."""
+
+    def __init__(self, vae: AutoencoderKL | AutoencoderTiny):
+        super().__init__()
+        self.dtype = vae.dtype
+        self.scaling_factor = vae.config.scaling_factor
+        # the encoder stays out of the bundle
+        self.post_quant_conv = getattr(vae, "post_quant_conv", None) or nn.Identity()
+        self.decoder = vae.decoder
+
+    def forward(self, latents: Tensor) -> Tensor:
+        latents = (latents / self.scaling_factor).to(self.dtype)
+        pixels = self.decoder(self.post_quant_conv(latents)).float()
+        pixels = (pixels / 2 + 0.5).clamp(0, 1)
+        return (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+def text_encoder_module(model: CLIPTextModel) -> torch.jit.ScriptModule:
+    return _trace(TextEncoder(model), torch.zeros(2, TEXT_LENGTH, dtype=torch.int64))
+
+
+def denoising_module(unet: UNet2DConditionModel) -> torch.jit.ScriptModule:
+    # 9×11 latents do not halve evenly, so the trace takes the sizes of its up-sampling from the skip connections, as
+    # diffusers does for such a size; it then serves every size
+    sample = torch.randn(2, LATENT_CHANNELS, 9, 11)
+    embeddings = torch.randn(2, TEXT_LENGTH, unet.config.cross_attention_dim)
+    return torch.jit.script(DenoisingStep(_trace(NoisePrediction(unet), sample, torch.tensor([1.0]), embeddings)))
+
+
+def decoder_module(vae: AutoencoderKL | AutoencoderTiny) -> torch.jit.ScriptModule:
+    return _trace(Decoder(vae), torch.randn(2, LATENT_CHANNELS, 6, 7))
+
+
+def _trace(module: nn.Module, *inputs: Tensor) -> torch.jit.ScriptModule:
+    with torch.no_grad(), warnings.catch_warnings():
+        # Python branches on a shape, which the comparison with the eager model at other shapes covers
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        return torch.jit.trace(module.eval(), inputs, check_trace=False)
