@@ -1,0 +1,50 @@
+package dev.darkroom.storage;
+
+/** The formats that images are stored in, by the names that requests use. */
+public enum ImageFormat {
+    /** Lossless, with the generation parameters in its text chunk {@code parameters}. */
+    PNG("png", "png", "image/png"),
+    /** Lossy, quality 0.92. */
+    JPEG("jpeg", "jpg", "image/jpeg"),
+    /** Lossy, quality 0.9. */
+    WEBP("webp", "webp", "image/webp");
+
+    private final String label;
+    private final String extension;
+    private final String contentType;
+
+    ImageFormat(String label, String extension, String contentType) {
+        this.label = label;
+        this.extension = extension;
+        this.contentType = contentType;
+    }
+
+    /** The name in requests and events. */
+    public String label() {
+        return label;
+    }
+
+    /** File name extension, without the dot. */
+    public String extension() {
+        return extension;
+    }
+
+    /** Media type. */
+    public String contentType() {
+        return contentType;
+    }
+
+    /**
+     * The format of that name.
+     *
+     * @throws IllegalArgumentException if there is none
+     */
+    public static ImageFormat ofLabel(String label) {
+        for (ImageFormat format : values()) {
+            if (format.label.equals(label)) {
+                return format;
+            }
+        }
+        throw new IllegalArgumentException("no image format '" + label + "'; there are png, jpeg and webp");
+    }
+}
