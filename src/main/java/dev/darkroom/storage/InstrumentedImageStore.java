@@ -9,8 +9,8 @@ import io.micrometer.core.instrument.Timer;
 
 /**
  * Times every call in {@code darkroom.store.operation}, by {@code operation} (put-if-absent, put, get, delete, open,
- * ping) and {@code outcome}: {@code ok}, {@code kept} (an earlier object was there), {@code fault} (may pass) or
- * {@code refused} (stays). Put it inside {@link RetryingImageStore} to see attempts, outside to see waits.
+ * ping) and {@code outcome}: {@code ok}, {@code kept} (an earlier object was there), {@code fault} (may pass),
+ * {@code refused} (stays) or {@code mistake} (arguments that no store takes). Put it inside {@link RetryingImageStore} to see attempts, outside to see waits.
  */
 public final class InstrumentedImageStore implements ImageStore {
 
@@ -68,7 +68,7 @@ public final class InstrumentedImageStore implements ImageStore {
 
     private <T> T timed(String operation, Supplier<T> call) {
         Timer.Sample sample = Timer.start(meters);
-        String outcome = "error";
+        String outcome = "mistake";
         try {
             T result = call.get();
             outcome = result instanceof StoredObject object && !object.created() ? "kept" : "ok";
