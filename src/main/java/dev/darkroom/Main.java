@@ -1,11 +1,21 @@
 package dev.darkroom;
 
-import io.quarkus.runtime.Quarkus;
+import dev.darkroom.cli.Darkroom;
+import io.quarkus.runtime.LaunchMode;
 import io.quarkus.runtime.annotations.QuarkusMain;
 
+/** Where every command starts, the worker among them. */
 @QuarkusMain
 public class Main {
+
+    private Main() {
+    }
+
     public static void main(String... args) {
-        Quarkus.run(args);
+        int exitCode = Darkroom.run(args);
+        // In development mode Quarkus calls this method anew after every change, and the process must live on
+        if (!LaunchMode.isDev()) {
+            System.exit(exitCode);
+        }
     }
 }

@@ -1,0 +1,161 @@
+package dev.darkroom.cli;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * A real Kafka broker and a real S3 server in a JVM of their own, for commands that show or measure something. They are
+ * test dependencies, no part of what is deployed, so they are found in the checkout's build folder. The child ends when
+ * its standard input closes, hence also when this process is killed.
+ */
+public final class EmbeddedStack implements AutoCloseable {
+
+    private static final int START_SECONDS = 60;
+    private static final int STOP_SECONDS = 10;
+
+    private final Process process;
+    private final JsonNode addresses;
+    private final Thread atShutdown = new Thread(this::stop, "stack-shutdown");
+
+    private EmbeddedStack(Process process, JsonNode addresses) {
+        this.process = process;
+        this.addresses = addresses;
+    }
+
+    /**
+     * Starts both and waits until they answer.
+     *
+     * @param kafkaPort port of the broker, 0 for a free one
+     * @param storePort port of the store, 0 for a free one
+     * @param log where their log goes
+     */
+    public static EmbeddedStack start(int kafkaPort, int storePort, Path log) {
+        Process process;
+        try {
+            process = new ProcessBuilder(command(kafkaPort, storePort)).redirectError(log.toFile()).start();
+        } catch (IOException e) {
+            throw new CommandException("The embedded broker and store cannot be started: " + e.getMessage(), e);
+        }
+        EmbeddedStack stack;
+        try {
+            stack = new EmbeddedStack(process, awaitReady(process));
+        } catch (InterruptedException | ExecutionException | TimeoutException | IOException e) {
+            process.destroyForcibly();
+            throw new CommandException(
+                    "The embedded broker and store did not start" + lastLine(log) + " Their log: " + log, e);
+        }
+        Runtime.getRuntime().addShutdownHook(stack.atShutdown);
+        return stack;
+    }
+
+    private static List<String> command(int kafkaPort, int storePort) {
+        Path classpath = Home.resolve("target/stack.classpath");
+        Path classes = Home.resolve("target/test-classes");
+        if (!Files.exists(classpath) || !Files.isDirectory(classes)) {
+            throw new CommandException("The embedded broker and store are not here: they belong to the checkout, not to "
+                    + "what is deployed. Run ./darkroom in a checkout.");
+        }
+        List<String> command = new ArrayList<>();
+        // Ctrl-C reaches every process of the terminal; the servers must outlive the worker that drains through them
+        command.addAll(List.of("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"));
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        command.add("-cp");
+        try {
+            command.add(classes + File.pathSeparator + Files.readString(classpath).strip());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        command.addAll(List.of("dev.darkroom.stack.StackMain", String.valueOf(kafkaPort), String.valueOf(storePort)));
+        return command;
+    }
+
+    private static JsonNode awaitReady(Process process)
+            throws InterruptedException, ExecutionException, TimeoutException, IOException {
+        BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
+        String line = CompletableFuture.supplyAsync(() -> {
+            try {
+                return out.readLine();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }).get(START_SECONDS, TimeUnit.SECONDS);
+        if (line == null) {
+            throw new IOException("ended with exit code " + process.waitFor());
+        }
+        return new ObjectMapper().readTree(line);
+    }
+
+    private static String lastLine(Path log) {
+        try {
+            List<String> lines = Files.readAllLines(log).stream()
+                    .filter(line -> !line.isBlank() && !line.startsWith("\tat "))
+                    .toList();
+            return lines.isEmpty() ? "." : ": " + lines.get(lines.size() - 1) + ".";
+        } catch (IOException e) {
+            return ".";
+        }
+    }
+
+    /** The broker's address, as {@code localhost:19092}. */
+    public String bootstrapServers() {
+        return addresses.path("bootstrapServers").asText();
+    }
+
+    /** The store's address, as {@code http://localhost:19000}. */
+    public String endpoint() {
+        return addresses.path("endpoint").asText();
+    }
+
+    public String accessKey() {
+        return addresses.path("accessKey").asText();
+    }
+
+    public String secretKey() {
+        return addresses.path("secretKey").asText();
+    }
+
+    /** Waits until the servers end. */
+    void join() throws InterruptedException {
+        process.waitFor();
+    }
+
+    /** Stops both and waits until they are gone. */
+    @Override
+    public void close() {
+        try {
+            Runtime.getRuntime().removeShutdownHook(atShutdown);
+        } catch (IllegalStateException e) {
+            // The process is ending; the hook does it
+            return;
+        }
+        stop();
+    }
+
+    private void stop() {
+        try {
+            process.outputWriter().close();
+            if (!process.waitFor(STOP_SECONDS, TimeUnit.SECONDS)) {
+                process.destroyForcibly().waitFor();
+            }
+        } catch (IOException e) {
+            process.destroyForcibly();
+        } catch (InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+    }
+}

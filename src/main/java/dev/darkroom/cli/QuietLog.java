@@ -1,0 +1,29 @@
+package dev.darkroom.cli;
+
+import io.quarkus.bootstrap.logging.InitialConfigurator;
+import java.util.logging.ConsoleHandler;
+import java.util.logging.Formatter;
+import java.util.logging.Level;
+import java.util.logging.LogRecord;
+
+/**
+ * The log of commands that run without Quarkus: warnings and errors, a line each, on standard error. Quarkus' log manager
+ * keeps every record back until somebody says where they go.
+ */
+final class QuietLog {
+
+    private QuietLog() {
+    }
+
+    static void warningsToStandardError() {
+        ConsoleHandler handler = new ConsoleHandler();
+        handler.setLevel(Level.WARNING);
+        handler.setFormatter(new Formatter() {
+            @Override
+            public String format(LogRecord record) {
+                return record.getLevel().getName().toLowerCase(java.util.Locale.ROOT) + ": " + formatMessage(record) + "\n";
+            }
+        });
+        InitialConfigurator.DELAYED_HANDLER.setHandlers(new java.util.logging.Handler[] {handler});
+    }
+}
