@@ -14,7 +14,7 @@ public class Main {
     public static void main(String... args) {
         int exitCode = Darkroom.run(args);
         // In development mode Quarkus calls this method anew after every change, and the process must live on
-        if (!LaunchMode.isDev()) {
+        if (!LaunchMode.current().isDev()) {
             System.exit(exitCode);
         }
     }

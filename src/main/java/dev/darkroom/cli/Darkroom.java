@@ -5,10 +5,11 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
-import picocli.CommandLine.Help.Ansi;
 import picocli.CommandLine.IParameterExceptionHandler;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The command line. Without a subcommand it is the worker, so that containers and {@code quarkus:dev} need no arguments. */
@@ -17,14 +18,11 @@ import picocli.CommandLine.UnmatchedArgumentException;
         description = "Darkroom turns prompts into images: requests come from Kafka, images go to an S3-compatible store, "
                 + "and every request ends in one event.",
         synopsisSubcommandLabel = "COMMAND",
-        mixinStandardHelpOptions = true,
         versionProvider = Darkroom.Version.class,
         subcommands = {
-            DemoCommand.class,
             GenerateCommand.class,
             StackCommand.class,
             Darkroom.WorkerCommand.class,
-            SendCommand.class,
         },
         footerHeading = "%nExamples:%n",
         footer = {
@@ -33,6 +31,14 @@ import picocli.CommandLine.UnmatchedArgumentException;
             "  darkroom COMMAND --help                    what a command takes"
         })
 public final class Darkroom implements Callable<Integer> {
+
+    private static final int HELP_WIDTH = 100;
+
+    @Option(names = {"-h", "--help"}, usageHelp = true, scope = ScopeType.INHERIT, description = "Shows this help.")
+    private boolean help;
+
+    @Option(names = {"-V", "--version"}, versionHelp = true, description = "Shows the version.")
+    private boolean version;
 
     private Darkroom() {
     }
@@ -44,7 +50,8 @@ public final class Darkroom implements Callable<Integer> {
      */
     public static int run(String... args) {
         CommandLine commandLine = new CommandLine(new Darkroom());
-        commandLine.setCaseInsensitiveEnumValuesAllowed(true);
+        commandLine.setUsageHelpWidth(HELP_WIDTH);
+        commandLine.setUsageHelpLongOptionsMaxWidth(26);
         commandLine.setParameterExceptionHandler(tellWrongArguments());
         commandLine.setExecutionExceptionHandler((failure, command, parsed) -> {
             if (failure instanceof CommandException) {
@@ -81,7 +88,6 @@ public final class Darkroom implements Callable<Integer> {
             name = "worker",
             description = "Runs the worker alone, until it is told to stop. Kafka, the store and the model come from the "
                     + "configuration: environment variables or system properties, listed in README.md.",
-            mixinStandardHelpOptions = true,
             footerHeading = "%nExample, with `darkroom stack` in another terminal:%n",
             footer = "  KAFKA_BOOTSTRAP_SERVERS=localhost:19092 darkroom worker")
     static final class WorkerCommand implements Callable<Integer> {

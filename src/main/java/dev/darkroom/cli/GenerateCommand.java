@@ -18,6 +18,7 @@ import dev.darkroom.engine.DeviceSelection;
 import dev.darkroom.event.Completed;
 import dev.darkroom.storage.ImageEncoder;
 import dev.darkroom.storage.ImageFormat;
+import dev.darkroom.storage.ImageParameters;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -27,6 +28,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ThreadLocalRandom;
@@ -50,7 +52,7 @@ import picocli.CommandLine.TypeConversionException;
             "Images are written as DIR/000.png, DIR/001.png … in the order of the prompts. Standard output gets one line of "
                 + "JSON for each; everything meant for a person goes to standard error."
         },
-        mixinStandardHelpOptions = true,
+        abbreviateSynopsis = true,
         showDefaultValues = true,
         sortOptions = false,
         footerHeading = "%nExamples:%n",
@@ -180,7 +182,7 @@ final class GenerateCommand implements Callable<Integer> {
             GeneratedImage pixels, ModelDescription model) throws IOException {
         long begin = System.nanoTime();
         byte[] png = encoder.encode(ImageFormat.PNG, pixels.width(), pixels.height(), pixels.rgb(),
-                ImageDescription.of(image, parameters, profile, model));
+                description(image, parameters, model));
         Duration encoding = Duration.ofNanos(System.nanoTime() - begin);
         Path file = out.resolve("%03d.png".formatted(index));
         Files.write(file, png);
@@ -205,6 +207,15 @@ final class GenerateCommand implements Callable<Integer> {
                         memory.deviceUsed(), memory.deviceTotal())),
                 new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(),
                         result.compiled()))));
+    }
+
+    private static ImageParameters description(ImagePrompt image, GenerationParameters parameters,
+            ModelDescription model) {
+        return new ImageParameters(image.prompt(), image.negativePrompt(), parameters.steps(),
+                parameters.scheduler() == SchedulerName.DPMPP_2M ? "DPM++ 2M" : "Euler a", parameters.guidanceScale(),
+                image.seed(), parameters.width(), parameters.height(), model.digest(), model.bundle(),
+                Map.of("Guidance cutoff", String.valueOf(parameters.guidanceCutoff()),
+                        "Decoder", parameters.decoder().label()));
     }
 
     private List<ImagePrompt> imagePrompts() throws IOException {

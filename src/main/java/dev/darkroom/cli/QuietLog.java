@@ -1,8 +1,10 @@
 package dev.darkroom.cli;
 
 import io.quarkus.bootstrap.logging.InitialConfigurator;
+import java.util.Locale;
 import java.util.logging.ConsoleHandler;
 import java.util.logging.Formatter;
+import java.util.logging.Handler;
 import java.util.logging.Level;
 import java.util.logging.LogRecord;
 
@@ -21,9 +23,9 @@ final class QuietLog {
         handler.setFormatter(new Formatter() {
             @Override
             public String format(LogRecord record) {
-                return record.getLevel().getName().toLowerCase(java.util.Locale.ROOT) + ": " + formatMessage(record) + "\n";
+                return record.getLevel().getName().toLowerCase(Locale.ROOT) + ": " + formatMessage(record) + "\n";
             }
         });
-        InitialConfigurator.DELAYED_HANDLER.setHandlers(new java.util.logging.Handler[] {handler});
+        InitialConfigurator.DELAYED_HANDLER.setHandlers(new Handler[] {handler});
     }
 }

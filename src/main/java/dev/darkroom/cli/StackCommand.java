@@ -10,7 +10,7 @@ import picocli.CommandLine.Option;
         name = "stack",
         description = "Runs a Kafka broker and an S3-compatible store on this machine, to play with from other terminals. "
                 + "What they hold is gone when they end.",
-        mixinStandardHelpOptions = true,
+        abbreviateSynopsis = true,
         showDefaultValues = true)
 final class StackCommand implements Callable<Integer> {
 
