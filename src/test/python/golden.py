@@ -1,0 +1,330 @@
+"""Golden data for the Java tests, taken from diffusers: `python golden.py --checkpoint DIR --out DIR`.
+
+- `schedulers.json`: timesteps, sigmas and the sample after every step of both schedulers
+- `noise.json`: what `torch.Generator("cpu").manual_seed(seed)` draws
+- `tokenizer.json`: prompts and their token ids
+- `images.json` and the PNG files that it names: every profile, end to end, in float32 on the CPU
+
+The first two depend on the libraries alone, the others on the checkpoint, which must be the one that the bundle under
+test was compiled from. Everything is recomputed and overwritten.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import diffusers  # noqa: E402
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+import transformers  # noqa: E402
+from diffusers import (  # noqa: E402
+    AutoencoderTiny,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    StableDiffusionPipeline,
+)
+from transformers import CLIPTokenizer  # noqa: E402
+
+SCHEDULERS = {
+    "euler-ancestral": EulerAncestralDiscreteScheduler,
+    # its defaults are dpmsolver++, order 2, midpoint, lower_order_final, and a last sigma of zero
+    "dpmpp-2m": DPMSolverMultistepScheduler,
+}
+GUIDANCE_SCALE = 7.5
+VERSIONS = {
+    "torch": torch.__version__.split("+")[0],
+    "diffusers": diffusers.__version__,
+    "transformers": transformers.__version__,
+}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One of the study's configurations; `cutoff` is the fraction of the steps after which guidance ends."""
+
+    scheduler: str
+    steps: int
+    decoder: str = "full"
+    cutoff: float = 1.0
+
+
+PROFILES = {
+    "baseline": Profile("euler-ancestral", 30),
+    "compiled": Profile("euler-ancestral", 30),
+    "compiled-tiny": Profile("euler-ancestral", 30, decoder="tiny"),
+    "euler-30": Profile("euler-ancestral", 30),
+    "euler-20": Profile("euler-ancestral", 20),
+    "dpm-20": Profile("dpmpp-2m", 20),
+    "euler-20-cutoff": Profile("euler-ancestral", 20, cutoff=0.4),
+    "dpm-20-cutoff": Profile("dpmpp-2m", 20, cutoff=0.4),
+    "final": Profile("dpmpp-2m", 20, decoder="tiny", cutoff=0.4),
+}
+
+# prompt, negative prompt, seed
+REQUESTS = (
+    ("a red circle on a blue background", "", 42),
+    ("a watercolor of a green house under a yellow moon", "blurry, low quality", 7),
+    ("Pixel art: THREE white boats, 2 suns & a fish — très joli!", "gray", 2**40 + 3),
+)
+# these are run in one batch by the tests, one scheduler with fresh noise in every step and one without
+BATCHED = ("euler-20-cutoff", "dpm-20-cutoff", "final")
+
+PROMPTS = (
+    "",
+    " ",
+    "a",
+    "a photo of a red circle on a blue background",
+    "A Photo OF a RED Circle",
+    "  leading,   inner \t and trailing\r\n\nwhitespace  ",
+    "non-breaking\u00a0and\u3000wide spaces\u200b, zero width",
+    "it's, they're, we've, I'm, he'll, she'd, o'clock 'quoted'",
+    "1234567890 3.14 50% x2",
+    "punctuation?!... (((nested))) [brackets] {braces} a_b c-d e/f g\\h #tag @name $5 & <b>",
+    "crème brûlée, e\u0301 decomposed, ﬁ ligature, Straße, İstanbul",
+    "日本語のプロンプト, русский текст, العربية, ελληνικά",
+    "emoji 🎨🖼️ 👩‍🚀 flags 🇫🇷",
+    "math ∑∫√ ½ ² №",
+    "control \x07 and \x00 characters \x1b[0m",
+    "<|startoftext|>special<|endoftext|>",
+    "supercalifragilisticexpialidocious" * 3,
+    # 75 tokens fit between start and end: one fewer, just as many, one more, far more
+    " ".join(["a"] * 74),
+    " ".join(["a"] * 75),
+    " ".join(["a"] * 76),
+    "a red circle, " * 40,
+)
+
+
+def scheduler_config(spacing: str) -> dict[str, Any]:
+    """Stable Diffusion 1.5's noise schedule."""
+    return {
+        "num_train_timesteps": 1000,
+        "beta_start": 0.00085,
+        "beta_end": 0.012,
+        "beta_schedule": "scaled_linear",
+        "prediction_type": "epsilon",
+        "timestep_spacing": spacing,
+        "steps_offset": 1,
+    }
+
+
+def floats(values: torch.Tensor | np.ndarray) -> list[float]:
+    """The shortest decimals that are the same float32."""
+    return [float(str(value)) for value in np.asarray(values, dtype=np.float32).ravel()]
+
+
+def scheduler_goldens() -> dict[str, Any]:
+    """The schedulers as diffusers ships them, in float32, on a sample of 16 values with made-up noise predictions.
+
+    diffusers steps in float32 whatever it is given, so a sample carries the rounding of all steps before it. Against
+    the same steps in float64 (from the same float32 sigmas) that stays below 3e-6 of the sample's largest value, which
+    is asserted below: a comparison at 1e-5 of the largest value is sound, one at 1e-5 of each value is not, since a
+    value near zero is the difference of two large ones. The sigmas
+    come from betas and `alphas_cumprod` in float32 and differ by up to 1.3e-5 from those of float64; betas rounded to
+    float32, multiplied up in float64 and rounded again agree to 3e-7 with `trainSigmas`.
+    """
+    shape, longest = (1, 4, 2, 2), 50
+    generator = torch.Generator("cpu").manual_seed(1234)
+    sample = torch.randn(shape, generator=generator)
+    model_outputs = [torch.randn(shape, generator=generator) for _ in range(longest)]
+    drawing = torch.Generator("cpu").manual_seed(5678)
+    noise = [torch.randn(shape, generator=drawing) for _ in range(longest)]
+
+    cases = []
+    for name, scheduler_class in SCHEDULERS.items():
+        for spacing in ("leading", "linspace", "trailing"):
+            for steps in (1, 2, 5, 20, 30, 50):
+                scheduler = scheduler_class(**scheduler_config(spacing))
+                scheduler.set_timesteps(steps)
+                drawing.manual_seed(5678)
+                options = {"generator": drawing} if name == "euler-ancestral" else {}
+                current, outputs = sample * scheduler.init_noise_sigma, []
+                for timestep, model_output in zip(scheduler.timesteps, model_outputs, strict=False):
+                    scheduler.scale_model_input(current, timestep)
+                    current = scheduler.step(model_output, timestep, current, **options).prev_sample
+                    outputs.append(floats(current))
+                case = {
+                    "scheduler": name,
+                    "timestepSpacing": spacing,
+                    "steps": steps,
+                    "initNoiseSigma": floats(torch.as_tensor(scheduler.init_noise_sigma))[0],
+                    "timesteps": floats(scheduler.timesteps),
+                    "sigmas": floats(scheduler.sigmas),
+                    "samples": outputs,
+                }
+                assert_sound(case, sample, model_outputs, noise)
+                cases.append(case)
+
+    return {
+        "versions": VERSIONS,
+        "config": scheduler_config("…"),
+        "trainSigmas": floats(DPMSolverMultistepScheduler(**scheduler_config("leading")).sigmas),
+        "shape": shape,
+        "sample": floats(sample),
+        "modelOutputs": [floats(value) for value in model_outputs],
+        "noise": [floats(value) for value in noise],
+        "cases": cases,
+    }
+
+
+def assert_sound(
+    case: dict[str, Any], sample: torch.Tensor, model_outputs: list[torch.Tensor], noise: list[torch.Tensor]
+) -> None:
+    """The same steps in float64, by the papers' formulas."""
+    sigmas = np.array(case["sigmas"], dtype=np.float64)
+    current = sample.double().numpy().ravel() * case["initNoiseSigma"]
+    previous = np.zeros_like(current)
+    for i, golden in enumerate(case["samples"]):
+        epsilon = model_outputs[i].double().numpy().ravel()
+        now, then = sigmas[i], sigmas[i + 1]
+        if case["scheduler"] == "euler-ancestral":
+            up = np.sqrt(then**2 * (now**2 - then**2) / now**2)
+            down = np.sqrt(then**2 - up**2)
+            current = current + epsilon * (down - now) + noise[i].double().numpy().ravel() * up
+        else:
+            alpha_now, alpha_then = 1 / np.sqrt(now**2 + 1), 1 / np.sqrt(then**2 + 1)
+            denoised = (current - now * alpha_now * epsilon) / alpha_now
+            direction = denoised
+            if 0 < i < case["steps"] - 1:
+                ratio = np.log(sigmas[i - 1] / now) / np.log(now / then)
+                direction = denoised + 0.5 / ratio * (denoised - previous)
+            decay = then / now * alpha_then / alpha_now
+            current = decay * current + alpha_then * (1 - then / now) * direction
+            previous = denoised
+        error = np.abs(current - golden).max() / np.abs(golden).max()
+        assert error < 3e-6, f"{case['scheduler']} {case['timestepSpacing']} {case['steps']}: step {i}: {error:.1e}"
+
+
+def noise_goldens() -> dict[str, Any]:
+    """Draws of the CPU generator, in order, as the pipeline makes them: latents first, then a step's noise.
+
+    Of each draw the first 16 values and the last; a draw of fewer than 16 values takes another path in torch.
+    """
+    shapes = ((1, 4, 16, 16), (1, 4, 16, 16), (1, 4, 9, 11), (1, 4, 1, 3))
+    seeds = (0, 1, 42, 2**31 - 1, 2**32, 2**32 + 42, 2**53 + 1, 2**63 - 1, -1, -42, -(2**63))
+    cases = []
+    for seed in seeds:
+        generator = torch.Generator("cpu").manual_seed(seed)
+        draws = [torch.randn(shape, generator=generator) for shape in shapes]
+        values = [{"first": floats(draw.ravel()[:16]), "last": floats(draw.ravel()[-1:])[0]} for draw in draws]
+        # as text: JSON numbers beyond 2^53 do not survive every parser
+        cases.append({"seed": str(seed), "draws": values})
+    return {"versions": VERSIONS, "shapes": shapes, "cases": cases}
+
+
+def tokenizer_goldens(tokenizer: CLIPTokenizer) -> dict[str, Any]:
+    """Token ids as the pipeline asks for them; `tokens` counts them before the cut, start and end included."""
+    cases = []
+    for prompt in PROMPTS:
+        cut = tokenizer(prompt, padding="max_length", max_length=tokenizer.model_max_length, truncation=True).input_ids
+        whole = tokenizer(prompt).input_ids
+        cases.append({"prompt": prompt, "tokens": len(whole), "truncated": len(whole) > len(cut), "ids": cut})
+    return {"versions": VERSIONS, "cases": cases}
+
+
+def guidance_cutoff(fraction: float):
+    """Drops the unconditional branch at the end of step ⌊fraction × steps⌋, counted from 0, as the study does it."""
+
+    def on_step_end(pipeline, step, timestep, tensors):
+        if step == int(pipeline.num_timesteps * fraction):
+            pipeline._guidance_scale = 0.0
+            tensors["prompt_embeds"] = tensors["prompt_embeds"][-1:]
+        return tensors
+
+    return on_step_end
+
+
+def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
+    """Every profile through diffusers' pipeline, one image at a time; equal configurations share a file."""
+    pipeline = StableDiffusionPipeline.from_pretrained(
+        checkpoint, safety_checker=None, requires_safety_checker=False, local_files_only=True, low_cpu_mem_usage=False
+    )
+    pipeline.set_progress_bar_config(disable=True)
+    decoders = {"full": pipeline.vae, "tiny": AutoencoderTiny.from_pretrained(tiny, low_cpu_mem_usage=False)}
+    forwards: list[int] = []
+    pipeline.unet.register_forward_pre_hook(lambda _, inputs: forwards.append(inputs[0].shape[0]))
+
+    for path in out.glob("*.png"):
+        path.unlink()
+    cases = []
+    for name, profile in PROFILES.items():
+        pipeline.vae = decoders[profile.decoder]
+        spacing = pipeline.scheduler.config.timestep_spacing
+        # given again, for `from_config` drops what the checkpoint's file does not say
+        pipeline.scheduler = SCHEDULERS[profile.scheduler].from_config(
+            pipeline.scheduler.config, timestep_spacing=spacing
+        )
+        for index, (prompt, negative_prompt, seed) in enumerate(REQUESTS if name in BATCHED else REQUESTS[:2]):
+            forwards.clear()
+            image = pipeline(
+                prompt,
+                negative_prompt=negative_prompt,
+                num_inference_steps=profile.steps,
+                guidance_scale=GUIDANCE_SCALE,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                callback_on_step_end=guidance_cutoff(profile.cutoff),
+                callback_on_step_end_tensor_inputs=["prompt_embeds"],
+            ).images[0]
+            guided = sum(rows == 2 for rows in forwards)
+            expected = profile.steps if profile.cutoff == 1 else int(profile.steps * profile.cutoff) + 1
+            assert (guided, len(forwards)) == (expected, profile.steps), (name, forwards)
+
+            file = f"{profile.scheduler}-{profile.steps}{'-cutoff' * (profile.cutoff < 1)}-{profile.decoder}-{index}.png"
+            image.save(out / file, optimize=True)
+            cases.append(
+                {
+                    "profile": name,
+                    "prompt": prompt,
+                    "negativePrompt": negative_prompt,
+                    "seed": str(seed),
+                    "guidedSteps": guided,
+                    "unetForwards": sum(forwards),
+                    "file": file,
+                }
+            )
+            print(f"{name}: {file}", flush=True)
+    return {
+        "versions": VERSIONS,
+        "timestepSpacing": spacing,
+        "guidanceScale": GUIDANCE_SCALE,
+        # which weights these images are of
+        "unet": hashlib.sha256((checkpoint / "unet/diffusion_pytorch_model.safetensors").read_bytes()).hexdigest(),
+        "cases": cases,
+    }
+
+
+def write(path: Path, golden: dict[str, Any]) -> None:
+    """One line a case: small, and a change shows as the cases that changed."""
+    head = {key: value for key, value in golden.items() if key != "cases"}
+    cases = ",\n".join(json.dumps(case, ensure_ascii=False) for case in golden["cases"])
+    path.write_text(json.dumps(head, ensure_ascii=False)[:-1] + ', "cases": [\n' + cases + "\n]}\n", "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--checkpoint", type=Path, required=True, help="what the bundle under test was compiled from")
+    parser.add_argument("--tiny", type=Path, help="the Tiny VAE (default: tiny_vae in the checkpoint)")
+    parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "resources/golden")
+    options = parser.parse_args()
+    transformers.logging.set_verbosity_error()
+    diffusers.utils.logging.set_verbosity_error()
+    torch.set_grad_enabled(False)
+    torch.set_num_threads(1)
+
+    options.out.mkdir(parents=True, exist_ok=True)
+    write(options.out / "schedulers.json", scheduler_goldens())
+    write(options.out / "noise.json", noise_goldens())
+    tokenizer = CLIPTokenizer.from_pretrained(options.checkpoint / "tokenizer", local_files_only=True)
+    write(options.out / "tokenizer.json", tokenizer_goldens(tokenizer))
+    tiny = options.tiny or options.checkpoint / "tiny_vae"
+    write(options.out / "images.json", image_goldens(options.checkpoint, tiny, options.out))
+
+
+if __name__ == "__main__":
+    main()
