@@ -1,0 +1,169 @@
+package dev.darkroom.worker;
+
+import io.smallrye.config.ConfigMapping;
+import io.smallrye.config.WithDefault;
+import jakarta.validation.constraints.Max;
+import jakarta.validation.constraints.Min;
+import jakarta.validation.constraints.NotBlank;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+
+/**
+ * Everything that can be set, each value also by environment: {@code darkroom.store.access-key} is
+ * {@code DARKROOM_STORE_ACCESS_KEY}. Durations are written {@code 500ms}, {@code 30s}, {@code 5m}.
+ */
+@ConfigMapping(prefix = "darkroom")
+public interface DarkroomConfig {
+
+    /** Folder of the model bundle. */
+    @WithDefault("models/mini")
+    Path bundle();
+
+    /**
+     * Folder that outlives the process, in a container a volume: what was being generated when the process ended is told
+     * there, so that a request that keeps ending it is found out.
+     */
+    @WithDefault("${java.io.tmpdir}/darkroom")
+    Path stateDir();
+
+    /** Which device generates. */
+    Device device();
+
+    /** Where images and outcomes are kept. */
+    Store store();
+
+    /** How requests travel through the worker. */
+    Flow flow();
+
+    /** The Kafka topics. */
+    Topics topics();
+
+    /** Progress events. */
+    Progress progress();
+
+    /** The events' CloudEvents attributes. */
+    Events events();
+
+    interface Device {
+        /** CUDA index of the GPU that this worker is pinned to; -1 is the CPU. */
+        @WithDefault("-1")
+        @Min(-1)
+        int index();
+
+        /** What the GPU's name must contain, as {@code A100}; the worker refuses to start on another. */
+        Optional<String> require();
+    }
+
+    interface Store {
+        /** Address of the S3-compatible object store. */
+        @WithDefault("http://localhost:19000")
+        URI endpoint();
+
+        /** Region, for stores that have regions. */
+        @WithDefault("us-east-1")
+        @NotBlank
+        String region();
+
+        /** Bucket of images and outcomes. */
+        @WithDefault("darkroom")
+        String bucket();
+
+        /** Access key. */
+        @WithDefault("darkroom")
+        @NotBlank
+        String accessKey();
+
+        /** Secret key. */
+        @WithDefault("darkroom")
+        @NotBlank
+        String secretKey();
+
+        /** Whether the bucket is created where it is missing. */
+        @WithDefault("true")
+        boolean createBucket();
+
+        /** How long connecting to the store may take. */
+        @WithDefault("5s")
+        Duration connectTimeout();
+
+        /** How long the store may be silent in the middle of a call. */
+        @WithDefault("30s")
+        Duration readTimeout();
+
+        /** Whether the bucket is part of the path rather than of the host name; most stores but Amazon's want it. */
+        @WithDefault("true")
+        boolean pathStyle();
+    }
+
+    interface Flow {
+        /**
+         * Requests that may be under way at once: waiting, generating, leaving. When all places are taken, consumption
+         * pauses. Three to four of the largest batches keep the generator busy.
+         */
+        @WithDefault("32")
+        @Min(1)
+        @Max(1024)
+        int inFlight();
+
+        /** How long a lone request waits for others that could share its batch. */
+        @WithDefault("5ms")
+        Duration linger();
+
+        /** Threads that encode and upload. */
+        @WithDefault("8")
+        @Min(1)
+        @Max(64)
+        int deliveryThreads();
+
+        /** Attempts after which a request that keeps killing the process goes to the dead-letter topic. */
+        @WithDefault("3")
+        @Min(1)
+        @Max(10)
+        int maxAttempts();
+
+        /** How long a shutdown or a revocation waits for what is under way before it is given up, uncommitted. */
+        @WithDefault("30s")
+        Duration drainTimeout();
+
+        /** Silence of the generating thread, in the middle of a batch, after which liveness turns red. */
+        @WithDefault("2m")
+        Duration stuckAfter();
+    }
+
+    interface Topics {
+        /** Requests come from here. */
+        @WithDefault("darkroom.requests")
+        String requests();
+
+        /** Completed and failed events go here. */
+        @WithDefault("darkroom.completions")
+        String completions();
+
+        /** Progress events go here. */
+        @WithDefault("darkroom.progress")
+        String progress();
+
+        /** Records that cannot be decoded go here. */
+        @WithDefault("darkroom.requests-dlq")
+        String deadLetters();
+    }
+
+    interface Progress {
+        /** Whether progress events are published. */
+        @WithDefault("true")
+        boolean enabled();
+
+        /** Least time between two progress events of one request. */
+        @WithDefault("500ms")
+        Duration interval();
+    }
+
+    interface Events {
+        /** CloudEvents {@code source} of every event of this worker. */
+        @WithDefault("/darkroom")
+        @NotBlank
+        String source();
+    }
+}

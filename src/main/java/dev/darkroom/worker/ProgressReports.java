@@ -1,0 +1,47 @@
+package dev.darkroom.worker;
+
+import dev.darkroom.diffusion.StepListener;
+import dev.darkroom.event.Events;
+import dev.darkroom.event.Progress;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Instant;
+
+/** Tells the requests of a batch how far they are: that they started, then no more often than configured. */
+@ApplicationScoped
+class ProgressReports {
+
+    private final DarkroomConfig.Progress config;
+    private final Events events;
+    private final Publisher publisher;
+
+    ProgressReports(DarkroomConfig config, Publisher publisher) {
+        this.config = config.progress();
+        this.events = new Events(config.events().source());
+        this.publisher = publisher;
+    }
+
+    /** Reports that the batch starts, and returns the listener of its steps. */
+    StepListener of(Batch batch) {
+        if (!config.enabled()) {
+            return StepListener.NONE;
+        }
+        int steps = batch.parameters().steps();
+        batch.jobs().forEach(job -> report(job, Progress.started(job.request().requestId(), steps)));
+        return new StepListener() {
+            private Instant last = Instant.now();
+
+            @Override
+            public void onStep(int step, int total) {
+                if (!Instant.now().isBefore(last.plus(config.interval()))) {
+                    last = Instant.now();
+                    batch.jobs().forEach(job ->
+                            report(job, Progress.denoising(job.request().requestId(), step, total)));
+                }
+            }
+        };
+    }
+
+    private void report(Job job, Progress progress) {
+        publisher.progress(job.source(), events.of(progress, Instant.now()));
+    }
+}

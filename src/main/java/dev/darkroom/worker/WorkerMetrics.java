@@ -1,0 +1,72 @@
+package dev.darkroom.worker;
+
+import dev.darkroom.engine.MemoryStatistics;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.DistributionSummary;
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Duration;
+import java.util.function.ToLongFunction;
+
+/** The worker's own metrics. Thread-safe. */
+@ApplicationScoped
+class WorkerMetrics {
+
+    private final MeterRegistry registry;
+    private final DistributionSummary batchSize;
+    private final Counter generatorBusy;
+    private volatile MemoryStatistics memory = new MemoryStatistics(0, 0, 0, 0);
+
+    WorkerMetrics(MeterRegistry registry) {
+        this.registry = registry;
+        this.batchSize = DistributionSummary.builder("darkroom.batch.size")
+                .description("Images in a batch")
+                .serviceLevelObjectives(1, 2, 4, 8, 16)
+                .register(registry);
+        this.generatorBusy = Counter.builder("darkroom.generator.busy")
+                .description("Time in which the generator had a batch")
+                .baseUnit("seconds")
+                .register(registry);
+        vram("peak_allocated", MemoryStatistics::peakAllocated);
+        vram("peak_reserved", MemoryStatistics::peakReserved);
+        vram("device_used", MemoryStatistics::deviceUsed);
+        vram("device_total", MemoryStatistics::deviceTotal);
+    }
+
+    private void vram(String kind, ToLongFunction<MemoryStatistics> value) {
+        Gauge.builder("darkroom.vram", () -> value.applyAsLong(memory))
+                .description("The device's memory as of the last batch; 0 on a CPU")
+                .baseUnit("bytes")
+                .tag("kind", kind)
+                .register(registry);
+    }
+
+    /** A record is done: {@code completed}, {@code failed}, {@code replayed} or {@code dead-lettered}, and why. */
+    void outcome(String outcome, String reason) {
+        registry.counter("darkroom.requests", "outcome", outcome, "reason", reason).increment();
+    }
+
+    /** A stage of a request or batch is over. */
+    void stage(String stage, Duration duration) {
+        Timer.builder("darkroom.stage")
+                .description("Duration of a stage: queue_wait, image_encoding, upload and total of a request; "
+                        + "text_encoding, denoising and decoding of a batch")
+                .tag("stage", stage)
+                .publishPercentileHistogram()
+                .minimumExpectedValue(Duration.ofMillis(1))
+                .maximumExpectedValue(Duration.ofMinutes(10))
+                .register(registry)
+                .record(duration);
+    }
+
+    void batch(int images, Duration busy) {
+        batchSize.record(images);
+        generatorBusy.increment(busy.toNanos() / 1e9);
+    }
+
+    void memory(MemoryStatistics statistics) {
+        memory = statistics;
+    }
+}
