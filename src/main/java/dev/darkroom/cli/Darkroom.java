@@ -20,8 +20,10 @@ import picocli.CommandLine.UnmatchedArgumentException;
         synopsisSubcommandLabel = "COMMAND",
         versionProvider = Darkroom.Version.class,
         subcommands = {
+            DemoCommand.class,
             GenerateCommand.class,
             StackCommand.class,
+            SendCommand.class,
             Darkroom.WorkerCommand.class,
         },
         footerHeading = "%nExamples:%n",

@@ -139,7 +139,7 @@ final class GenerateCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         List<ImagePrompt> images = imagePrompts();
-        createFolder();
+        Folders.create(out);
         QuietLog.warningsToStandardError();
         ProgressLine progress = ProgressLine.onStandardError();
         long begin = System.nanoTime();
@@ -280,14 +280,6 @@ final class GenerateCommand implements Callable<Integer> {
                     batchSize, model.bundle(), model.largestBatch()));
         }
         return batchSize;
-    }
-
-    private void createFolder() {
-        try {
-            Files.createDirectories(out);
-        } catch (IOException e) {
-            throw new CommandException("The folder " + out + " cannot be made: " + e.getMessage(), e);
-        }
     }
 
     private ParameterException wrong(String sentence) {

@@ -1,8 +1,5 @@
 package dev.darkroom.cli;
 
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Where Darkroom is installed: the checkout that the launcher names, or else the current directory. */
@@ -18,12 +15,8 @@ final class Home {
         return PATH.resolve(relative);
     }
 
-    /** The folder for logs and scratch files; it is made if it is not there. */
-    static Path scratch() {
-        try {
-            return Files.createDirectories(PATH.resolve(".darkroom"));
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
+    /** A folder for logs and scratch files; it is made if it is not there. */
+    static Path scratch(String name) {
+        return Folders.create(PATH.resolve(".darkroom").resolve(name));
     }
 }

@@ -20,6 +20,8 @@ final class QuietLog {
     static void warningsToStandardError() {
         ConsoleHandler handler = new ConsoleHandler();
         handler.setLevel(Level.WARNING);
+        // Kafka's client warns of every attempt to connect; when it gives up, the command says so itself
+        handler.setFilter(record -> !String.valueOf(record.getLoggerName()).startsWith("org.apache.kafka"));
         handler.setFormatter(new Formatter() {
             @Override
             public String format(LogRecord record) {

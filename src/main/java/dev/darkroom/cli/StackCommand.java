@@ -23,10 +23,10 @@ final class StackCommand implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         ProgressLine progress = ProgressLine.onStandardError();
-        Path log = Home.scratch().resolve("stack.log");
+        Path log = Home.scratch("stack").resolve("stack.log");
         long begin = System.nanoTime();
         progress.show("starting a broker and a store …");
-        try (EmbeddedStack stack = EmbeddedStack.start(kafkaPort, storePort, log)) {
+        try (StackProcess stack = StackProcess.start(kafkaPort, storePort, log)) {
             progress.clear();
             System.out.printf("""
                     Kafka  %s
@@ -38,7 +38,7 @@ final class StackCommand implements Callable<Integer> {
                     In a third, a request:
                       echo '{"requestId":"first-1","prompt":"a red apple on a teal background, flat icon"}' \\
                         | KAFKA_BOOTSTRAP_SERVERS=%1$s ./darkroom send --wait -
-                    """, stack.bootstrapServers(), stack.endpoint(), stack.accessKey(), stack.secretKey(),
+                    """, stack.bootstrapServers(), stack.storeEndpoint(), stack.accessKey(), stack.secretKey(),
                     ProgressLine.since(begin), log);
             stack.join();
         }

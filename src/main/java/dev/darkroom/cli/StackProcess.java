@@ -21,7 +21,7 @@ import java.util.concurrent.TimeoutException;
  * test dependencies, no part of what is deployed, so they are found in the checkout's build folder. The child ends when
  * its standard input closes, hence also when this process is killed.
  */
-public final class EmbeddedStack implements AutoCloseable {
+public final class StackProcess implements AutoCloseable {
 
     private static final int START_SECONDS = 60;
     private static final int STOP_SECONDS = 10;
@@ -30,7 +30,7 @@ public final class EmbeddedStack implements AutoCloseable {
     private final JsonNode addresses;
     private final Thread atShutdown = new Thread(this::stop, "stack-shutdown");
 
-    private EmbeddedStack(Process process, JsonNode addresses) {
+    private StackProcess(Process process, JsonNode addresses) {
         this.process = process;
         this.addresses = addresses;
     }
@@ -42,20 +42,20 @@ public final class EmbeddedStack implements AutoCloseable {
      * @param storePort port of the store, 0 for a free one
      * @param log where their log goes
      */
-    public static EmbeddedStack start(int kafkaPort, int storePort, Path log) {
+    public static StackProcess start(int kafkaPort, int storePort, Path log) {
         Process process;
         try {
             process = new ProcessBuilder(command(kafkaPort, storePort)).redirectError(log.toFile()).start();
         } catch (IOException e) {
             throw new CommandException("The embedded broker and store cannot be started: " + e.getMessage(), e);
         }
-        EmbeddedStack stack;
+        StackProcess stack;
         try {
-            stack = new EmbeddedStack(process, awaitReady(process));
+            stack = new StackProcess(process, awaitReady(process));
         } catch (InterruptedException | ExecutionException | TimeoutException | IOException e) {
             process.destroyForcibly();
             throw new CommandException(
-                    "The embedded broker and store did not start" + lastLine(log) + " Their log: " + log, e);
+                    "The embedded broker and store did not start%s. Their log: %s".formatted(reason(log), log), e);
         }
         Runtime.getRuntime().addShutdownHook(stack.atShutdown);
         return stack;
@@ -79,7 +79,8 @@ public final class EmbeddedStack implements AutoCloseable {
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        command.addAll(List.of("dev.darkroom.stack.StackMain", String.valueOf(kafkaPort), String.valueOf(storePort)));
+        command.addAll(List.of("dev.darkroom.stack.StackMain",
+                "--kafka-port", String.valueOf(kafkaPort), "--store-port", String.valueOf(storePort)));
         return command;
     }
 
@@ -99,14 +100,16 @@ public final class EmbeddedStack implements AutoCloseable {
         return new ObjectMapper().readTree(line);
     }
 
-    private static String lastLine(Path log) {
+    /** The first cause in a log of Java stack traces is the last that it names. */
+    private static String reason(Path log) {
         try {
             List<String> lines = Files.readAllLines(log).stream()
-                    .filter(line -> !line.isBlank() && !line.startsWith("\tat "))
+                    .filter(line -> !line.isBlank() && !line.startsWith("\t"))
+                    .map(line -> line.replaceFirst("^(Caused by: )?([a-z]\\w*\\.)+\\w+(Exception|Error): ", ""))
                     .toList();
-            return lines.isEmpty() ? "." : ": " + lines.get(lines.size() - 1) + ".";
+            return lines.isEmpty() ? "" : ": " + lines.get(lines.size() - 1);
         } catch (IOException e) {
-            return ".";
+            return "";
         }
     }
 
@@ -116,8 +119,8 @@ public final class EmbeddedStack implements AutoCloseable {
     }
 
     /** The store's address, as {@code http://localhost:19000}. */
-    public String endpoint() {
-        return addresses.path("endpoint").asText();
+    public String storeEndpoint() {
+        return addresses.path("storeEndpoint").asText();
     }
 
     public String accessKey() {
