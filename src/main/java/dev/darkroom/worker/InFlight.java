@@ -3,6 +3,7 @@ package dev.darkroom.worker;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.inject.Inject;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Collection;
@@ -26,11 +27,16 @@ class InFlight {
     private boolean open;
     private boolean closed;
 
+    @Inject
     InFlight(DarkroomConfig config, MeterRegistry metrics) {
-        this.places = config.flow().inFlight();
+        this(config.flow().inFlight());
         Gauge.builder("darkroom.in.flight", this, InFlight::count)
                 .description("Requests under way, from reception to acknowledgement")
                 .register(metrics);
+    }
+
+    InFlight(int places) {
+        this.places = places;
     }
 
     private static final class Progress {

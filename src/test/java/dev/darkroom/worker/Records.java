@@ -1,0 +1,58 @@
+package dev.darkroom.worker;
+
+import dev.darkroom.event.GenerationRequest;
+import dev.darkroom.event.ReadResult;
+import dev.darkroom.event.RequestReader;
+import io.opentelemetry.api.trace.Span;
+import io.smallrye.mutiny.Uni;
+import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
+import io.smallrye.reactive.messaging.kafka.commit.KafkaCommitHandler;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+
+/** Records and jobs as the consumer would make them, and which of them were acknowledged. */
+final class Records {
+
+    private final List<Long> acknowledged = new CopyOnWriteArrayList<>();
+
+    SourceRecord record(int partition, long offset) {
+        return record(partition, offset, request("request-" + partition + "-" + offset, 1));
+    }
+
+    private SourceRecord record(int partition, long offset, String value) {
+        ConsumerRecord<byte[], byte[]> record = new ConsumerRecord<>("darkroom.requests", partition, offset,
+                null, value.getBytes(StandardCharsets.UTF_8));
+        return new SourceRecord(new IncomingKafkaRecord<>(record, "requests", 0, new KafkaCommitHandler() {
+            @Override
+            public <K, V> Uni<Void> handle(IncomingKafkaRecord<K, V> done) {
+                acknowledged.add(done.getOffset());
+                return Uni.createFrom().voidItem();
+            }
+        }, null, false), Span.getInvalid());
+    }
+
+    Job job(long offset, int count) {
+        return job(0, offset, count, false);
+    }
+
+    Job job(int partition, long offset, int count, boolean suspect) {
+        String value = request("request-" + partition + "-" + offset, count);
+        return new Job(record(partition, offset, value), read(value), suspect);
+    }
+
+    static GenerationRequest read(String json) {
+        ReadResult result = new RequestReader().read(json.getBytes(StandardCharsets.UTF_8), new RecordHeaders());
+        return ((ReadResult.Understood) result).request();
+    }
+
+    private static String request(String id, int count) {
+        return "{\"requestId\": \"%s\", \"prompt\": \"a red apple\", \"count\": %d}".formatted(id, count);
+    }
+
+    List<Long> acknowledged() {
+        return acknowledged;
+    }
+}
