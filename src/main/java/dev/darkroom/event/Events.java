@@ -8,11 +8,13 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.core.builder.CloudEventBuilder;
+import io.cloudevents.core.format.EventDeserializationException;
 import io.cloudevents.jackson.JsonFormat;
 import io.cloudevents.kafka.KafkaMessageFactory;
 import io.cloudevents.rw.CloudEventRWException;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.ZoneOffset;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -29,7 +31,7 @@ public final class Events {
 
     private static final ObjectMapper MAPPER = JsonMapper.builder()
             .addModule(new Jdk8Module())
-            .serializationInclusion(JsonInclude.Include.NON_ABSENT)
+            .defaultPropertyInclusion(JsonInclude.Value.construct(JsonInclude.Include.NON_ABSENT, null))
             // A worker must read what a newer one has stored
             .disable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
             .build();
@@ -70,7 +72,8 @@ public final class Events {
                     .withSubject(requestId)
                     .withTime(time.atOffset(ZoneOffset.UTC))
                     .withDataSchema(type.schema())
-                    .withData("application/json", MAPPER.writeValueAsBytes(data))
+                    // By way of a text: Jackson's writer of bytes escapes what its tree of a stored event does not
+                    .withData("application/json", MAPPER.writeValueAsString(data).getBytes(StandardCharsets.UTF_8))
                     .build();
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("cannot write " + data, e);
@@ -104,7 +107,7 @@ public final class Events {
     /**
      * The reverse of {@link #toStructured}: the event that comes out makes the same record, byte by byte.
      *
-     * @throws CloudEventRWException if it is not an event in CloudEvents' JSON format
+     * @throws EventDeserializationException if it is not an event in CloudEvents' JSON format
      */
     public static CloudEvent fromStructured(byte[] json) {
         return FORMAT.deserialize(json);

@@ -125,7 +125,7 @@ public final class RequestReader {
                         .orElseThrow())
                 .orElse(ImageFormat.PNG);
         Map<String, String> metadata = new LinkedHashMap<>();
-        json.path("metadata").fields().forEachRemaining(e -> metadata.put(e.getKey(), e.getValue().textValue()));
+        json.path("metadata").properties().forEach(e -> metadata.put(e.getKey(), e.getValue().textValue()));
         return new GenerationRequest(
                 requestId,
                 json.get("prompt").textValue(),
@@ -222,7 +222,8 @@ public final class RequestReader {
             String place = e.getLocation() == null ? ""
                     : "line " + e.getLocation().getLineNr() + ", column " + e.getLocation().getColumnNr() + ": ";
             throw new UndecodableException("the value is not JSON: " + place
-                    + e.getOriginalMessage().split(" \\(", 2)[0]);
+                    // Without what only Jackson's callers can act upon
+                    + e.getOriginalMessage().replaceFirst(" \\(start marker.*| \\(of type.*|, from `[^`]*`", ""));
         }
     }
 
@@ -242,7 +243,7 @@ public final class RequestReader {
         if (json.isDouble() && !Double.isFinite(json.doubleValue())) {
             violations.put(field, new Violation(field, field + " is a number beyond all limits."));
         }
-        json.fields().forEachRemaining(entry -> findInfinite(
+        json.properties().forEach(entry -> findInfinite(
                 Violation.child(field, entry.getKey()), entry.getValue(), violations));
         if (json.isArray()) {
             json.forEach(element -> findInfinite(field, element, violations));

@@ -9,6 +9,7 @@ import com.networknt.schema.PathType;
 import com.networknt.schema.SchemaLocation;
 import com.networknt.schema.SchemaValidatorsConfig;
 import com.networknt.schema.SpecVersion;
+import com.networknt.schema.regex.RegularExpression;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -16,6 +17,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.regex.Pattern;
 
 /** The JSON Schemas in {@code schemas/}, taken from the class path and never from the network. Thread-safe. */
 final class Schemas {
@@ -56,10 +58,16 @@ final class Schemas {
         SchemaValidatorsConfig config = SchemaValidatorsConfig.builder()
                 .formatAssertionsEnabled(true)
                 .pathType(PathType.JSON_POINTER)
+                .regularExpressionFactory(Schemas::regularExpression)
                 .build();
         JsonSchema schema = factory.getSchema(SchemaLocation.of(type.schema().toString()), config);
         schema.initializeValidators();
         return schema;
+    }
+
+    /** JSON Schema's {@code $} is the end of the text; Java's also stands before a last line break. */
+    private static RegularExpression regularExpression(String regex) {
+        return Pattern.compile(regex.replaceFirst("\\$$", "\\\\z")).asPredicate()::test;
     }
 
     /** The subschema that holds the keyword at a location. */
