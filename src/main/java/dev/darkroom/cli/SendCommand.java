@@ -159,7 +159,7 @@ final class SendCommand implements Callable<Integer> {
                     messages.add(new Message(Optional.of(request.requestId()),
                             Events.toRecord(topic, request.requestId(), event)));
                 } else if (result instanceof ReadResult.Refused refused) {
-                    faults.add("line %d, %s: %s".formatted(number, refused.field(), refused.message()));
+                    faults.add("line %d: %s".formatted(number, refused.message()));
                 } else if (result instanceof ReadResult.Undecodable undecodable) {
                     faults.add("line %d: %s".formatted(number, undecodable.message()));
                 }

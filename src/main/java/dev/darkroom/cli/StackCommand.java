@@ -3,21 +3,25 @@ package dev.darkroom.cli;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
 
 /** {@code darkroom stack}: the embedded broker and store on fixed ports, until Ctrl-C. */
 @Command(
         name = "stack",
-        description = "Runs a Kafka broker and an S3-compatible store on this machine, to play with from other terminals. "
-                + "What they hold is gone when they end.",
+        description = "Runs a Kafka broker and an S3-compatible store, to play with from other terminals, until Ctrl-C.",
         abbreviateSynopsis = true,
         showDefaultValues = true)
 final class StackCommand implements Callable<Integer> {
 
-    @Option(names = "--kafka-port", paramLabel = "PORT", defaultValue = "19092", description = "The broker's port.")
+    /** Where worker and clients look unless told otherwise. */
+    private static final int KAFKA_PORT = 19092;
+    private static final int STORE_PORT = 19000;
+
+    @Option(names = "--kafka-port", paramLabel = "PORT", defaultValue = "" + KAFKA_PORT, description = "The broker's port.")
     private int kafkaPort;
 
-    @Option(names = "--store-port", paramLabel = "PORT", defaultValue = "19000", description = "The store's port.")
+    @Option(names = "--store-port", paramLabel = "PORT", defaultValue = "" + STORE_PORT, description = "The store's port.")
     private int storePort;
 
     @Override
@@ -31,17 +35,30 @@ final class StackCommand implements Callable<Integer> {
             System.out.printf("""
                     Kafka  %s
                     S3     %s   access key %s, secret key %s
-                    Ready after %s; Ctrl-C ends both. Log: %s
+                    Up after %s. Ctrl-C ends both, and what they hold is gone. Log: %s
 
-                    In a second terminal, a worker:
-                      KAFKA_BOOTSTRAP_SERVERS=%1$s DARKROOM_STORE_ENDPOINT=%2$s ./darkroom worker
-                    In a third, a request:
-                      echo '{"requestId":"first-1","prompt":"a red apple on a teal background, flat icon"}' \\
-                        | KAFKA_BOOTSTRAP_SERVERS=%1$s ./darkroom send --wait -
                     """, stack.bootstrapServers(), stack.storeEndpoint(), stack.accessKey(), stack.secretKey(),
                     ProgressLine.since(begin), log);
-            stack.join();
+            System.out.printf("""
+                    In a second terminal, a worker:
+                      %s./darkroom worker
+                    In a third, a request:
+                      echo '{"requestId":"first","prompt":"a red apple on a teal background"}' | %s./darkroom send --wait -
+                    """, workerSettings(), clientSettings());
+            if (stack.join()) {
+                return ExitCode.OK;
+            }
         }
         throw new CommandException("The broker and the store ended by themselves. Their log: " + log);
+    }
+
+    /** What a worker must be told where the ports are not those that it looks at by itself. */
+    private String workerSettings() {
+        return clientSettings()
+                + (storePort == STORE_PORT ? "" : "DARKROOM_STORE_ENDPOINT=http://localhost:%d ".formatted(storePort));
+    }
+
+    private String clientSettings() {
+        return kafkaPort == KAFKA_PORT ? "" : "KAFKA_BOOTSTRAP_SERVERS=localhost:%d ".formatted(kafkaPort);
     }
 }

@@ -28,6 +28,7 @@ public final class StackProcess implements AutoCloseable {
 
     private final Process process;
     private final JsonNode addresses;
+    private volatile boolean stopping;
     private final Thread atShutdown = new Thread(this::stop, "stack-shutdown");
 
     private StackProcess(Process process, JsonNode addresses) {
@@ -131,9 +132,10 @@ public final class StackProcess implements AutoCloseable {
         return addresses.path("secretKey").asText();
     }
 
-    /** Waits until the servers end. */
-    void join() throws InterruptedException {
+    /** Waits until the servers end. Returns whether they were told to. */
+    boolean join() throws InterruptedException {
         process.waitFor();
+        return stopping;
     }
 
     /** Stops both and waits until they are gone. */
@@ -149,6 +151,7 @@ public final class StackProcess implements AutoCloseable {
     }
 
     private void stop() {
+        stopping = true;
         try {
             process.outputWriter().close();
             if (!process.waitFor(STOP_SECONDS, TimeUnit.SECONDS)) {

@@ -76,7 +76,7 @@ public interface DarkroomConfig {
         String accessKey();
 
         /** Secret key. */
-        @WithDefault("darkroom")
+        @WithDefault("darkroom-secret")
         @NotBlank
         String secretKey();
 
