@@ -5,7 +5,7 @@ import java.nio.file.Path;
 /** Where Darkroom is installed: the checkout that the launcher names, or else the current directory. */
 final class Home {
 
-    private static final Path PATH = Path.of(System.getProperty("darkroom.home", "")).toAbsolutePath();
+    private static final Path PATH = Path.of(System.getProperty("cli.home", "")).toAbsolutePath();
 
     private Home() {
     }

@@ -22,7 +22,7 @@ public final class ProgressLine {
 
     /** On standard error, a terminal if the launcher found it to be one. */
     public static ProgressLine onStandardError() {
-        return new ProgressLine(System.err, Boolean.getBoolean("darkroom.terminal"));
+        return new ProgressLine(System.err, Boolean.getBoolean("cli.terminal"));
     }
 
     /** Shows what is going on now. */
