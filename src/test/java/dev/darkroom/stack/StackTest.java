@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -38,7 +37,8 @@ class StackTest {
                     stack.accessKey(), stack.secretKey(), true, true, Duration.ofSeconds(5), Duration.ofSeconds(30)))) {
                 store.open();
                 store.put("a/b", new byte[] {1, 2, 3}, "application/octet-stream", Map.of());
-                assertThat(store.get("a/b")).isEqualTo(Optional.of(new byte[] {1, 2, 3}));
+                assertThat(store.get("a/b")).hasValueSatisfying(
+                        content -> assertThat(content).containsExactly(1, 2, 3));
             }
         }
     }
