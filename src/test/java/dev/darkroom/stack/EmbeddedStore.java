@@ -3,26 +3,25 @@ package dev.darkroom.stack;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Properties;
 
 import org.gaul.s3proxy.AuthenticationType;
 import org.gaul.s3proxy.S3Proxy;
-import org.jclouds.ContextBuilder;
-import org.jclouds.blobstore.BlobStoreContext;
+import org.gaul.s3proxy.nio2blob.FilesystemNio2BlobStore;
 
-/** An S3 server (S3Proxy) over a folder, in this JVM. Metadata is kept in extended attributes of the files. */
+/**
+ * An S3 server (S3Proxy) over a folder, in this JVM. Objects are files and their metadata the files' extended attributes,
+ * so the folder must be on a file system that has those. Conditional PUTs are atomic.
+ */
 public final class EmbeddedStore implements AutoCloseable {
 
     public static final String ACCESS_KEY = "darkroom";
     public static final String SECRET_KEY = "darkroom-secret";
 
     private final URI endpoint;
-    private final BlobStoreContext context;
     private final S3Proxy server;
 
-    private EmbeddedStore(URI endpoint, BlobStoreContext context, S3Proxy server) {
+    private EmbeddedStore(URI endpoint, S3Proxy server) {
         this.endpoint = endpoint;
-        this.context = context;
         this.server = server;
     }
 
@@ -34,20 +33,14 @@ public final class EmbeddedStore implements AutoCloseable {
      */
     public static EmbeddedStore start(int port, Path data) throws Exception {
         Files.createDirectories(data);
-        var properties = new Properties();
-        properties.setProperty("jclouds.filesystem.basedir", data.toString());
-        BlobStoreContext context = ContextBuilder.newBuilder("filesystem-nio2")
-                .credentials("unused", "unused")
-                .overrides(properties)
-                .build(BlobStoreContext.class);
         var endpoint = URI.create("http://127.0.0.1:" + port);
         S3Proxy server = S3Proxy.builder()
-                .blobStore(context.getBlobStore())
+                .blobStore(new FilesystemNio2BlobStore(data.toString()))
                 .endpoint(endpoint)
                 .awsAuthentication(AuthenticationType.AWS_V2_OR_V4, ACCESS_KEY, SECRET_KEY)
                 .build();
         server.start();
-        return new EmbeddedStore(endpoint, context, server);
+        return new EmbeddedStore(endpoint, server);
     }
 
     public URI endpoint() {
@@ -58,6 +51,5 @@ public final class EmbeddedStore implements AutoCloseable {
     @Override
     public void close() throws Exception {
         server.stop();
-        context.close();
     }
 }
