@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.networknt.schema.JsonSchema;
+import com.networknt.schema.ValidationMessage;
 import dev.darkroom.event.ReadResult.Refused;
 import dev.darkroom.event.ReadResult.Undecodable;
 import dev.darkroom.event.ReadResult.Understood;
@@ -87,9 +88,13 @@ public final class RequestReader {
         Map<String, Violation> violations = new LinkedHashMap<>();
         findInfinite("", json, violations);
         if (violations.isEmpty()) {
-            schema.validate(json).stream()
-                    .map(found -> Violation.of(found, schemas))
-                    .forEach(violation -> violations.putIfAbsent(violation.field(), violation));
+            for (ValidationMessage found : schema.validate(json)) {
+                if (violations.size() > MAX_VIOLATIONS) {
+                    break;
+                }
+                Violation violation = Violation.of(found, schemas);
+                violations.putIfAbsent(violation.field(), violation);
+            }
         }
         if (violations.isEmpty() && json.has("seed") && !json.get("seed").isIntegralNumber()) {
             // A whole number to the schema, but a double has lost its last digits
@@ -109,9 +114,8 @@ public final class RequestReader {
         if (!violations.isEmpty()) {
             String sentences = violations.values().stream().limit(MAX_VIOLATIONS).map(Violation::sentence)
                     .collect(Collectors.joining(" "));
-            int untold = violations.size() - MAX_VIOLATIONS;
             return new Refused(requestId, FailureReason.INVALID_REQUEST, violations.keySet().iterator().next(),
-                    untold > 0 ? sentences + " And " + untold + " more." : sentences);
+                    violations.size() > MAX_VIOLATIONS ? sentences + " And there is more." : sentences);
         }
         return new Understood(request(requestId, json, deadline));
     }
@@ -178,7 +182,8 @@ public final class RequestReader {
             event = Events.fromRecord(headers, value);
         } catch (RuntimeException e) {
             // Beside its own CloudEventRWException the library lets others through, such as for a null header
-            throw new UndecodableException("the record is not a CloudEvent: " + e.getMessage());
+            throw new UndecodableException("the record is not a CloudEvent: "
+                    + (e.getCause() instanceof JsonProcessingException json ? told(json) : e.getMessage()));
         }
         if (!event.getType().equals(EventType.REQUESTED.type())) {
             throw new UndecodableException("the CloudEvent's type must be " + EventType.REQUESTED.type() + ", but is "
@@ -219,12 +224,18 @@ public final class RequestReader {
         try {
             return MAPPER.readTree(text);
         } catch (JsonProcessingException e) {
-            String place = e.getLocation() == null ? ""
-                    : "line " + e.getLocation().getLineNr() + ", column " + e.getLocation().getColumnNr() + ": ";
-            throw new UndecodableException("the value is not JSON: " + place
-                    // Without what only Jackson's callers can act upon
-                    + e.getOriginalMessage().replaceFirst(" \\(start marker.*| \\(of type.*|, from `[^`]*`", ""));
+            throw new UndecodableException("the value is not JSON: " + told(e));
         }
+    }
+
+    /** What Jackson found, without what only a programmer can act upon. */
+    private static String told(JsonProcessingException e) {
+        String found = e.getOriginalMessage()
+                .replaceFirst(" \\(start marker.*| \\(of type.*| \\(for (Object|Array) starting.*|, from `[^`]*`", "")
+                .replaceFirst(": enable `.*", "");
+        return e.getLocation() == null
+                ? found
+                : "line " + e.getLocation().getLineNr() + ", column " + e.getLocation().getColumnNr() + ": " + found;
     }
 
     private static String requestId(JsonNode json) throws UndecodableException {
@@ -238,9 +249,9 @@ public final class RequestReader {
         return requestId.textValue();
     }
 
-    /** Finds numbers beyond a double, which the validator cannot compare. */
+    /** Finds numbers beyond a double, at which the validator fails instead of comparing them. */
     private static void findInfinite(String field, JsonNode json, Map<String, Violation> violations) {
-        if (json.isDouble() && !Double.isFinite(json.doubleValue())) {
+        if (json.isNumber() && !Double.isFinite(json.doubleValue())) {
             violations.put(field, new Violation(field, field + " is a number beyond all limits."));
         }
         json.properties().forEach(entry -> findInfinite(

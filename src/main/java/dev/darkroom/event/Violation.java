@@ -90,7 +90,7 @@ record Violation(String field, String sentence) {
                     : "a text of " + length + " characters";
         }
         if (value.isObject()) {
-            return "an object of " + value.size() + " fields";
+            return "an object of " + value.size() + (value.size() == 1 ? " field" : " fields");
         }
         if (value.isArray()) {
             return "an array";
@@ -108,7 +108,8 @@ record Violation(String field, String sentence) {
     }
 
     static String child(String parent, String name) {
-        return printable(parent.isEmpty() ? name : parent + "." + name, LONGEST_FIELD);
+        String shown = name.isEmpty() ? "\"\"" : name;
+        return printable(parent.isEmpty() ? shown : parent + "." + shown, LONGEST_FIELD);
     }
 
     /** The beginning of a text, without what could break a line, a log or an encoder. */
@@ -116,7 +117,7 @@ record Violation(String field, String sentence) {
         StringBuilder shown = new StringBuilder();
         text.codePoints().limit(limit)
                 .map(character -> switch (Character.getType(character)) {
-                    case Character.CONTROL, Character.SURROGATE, Character.LINE_SEPARATOR,
+                    case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.LINE_SEPARATOR,
                             Character.PARAGRAPH_SEPARATOR -> 0xFFFD;
                     default -> character;
                 })
