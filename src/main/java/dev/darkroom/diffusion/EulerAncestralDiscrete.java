@@ -1,0 +1,69 @@
+package dev.darkroom.diffusion;
+
+/**
+ * Ancestral sampling with Euler steps, diffusers' {@code EulerAncestralDiscreteScheduler} (k-diffusion's
+ * {@code sample_euler_ancestral}). Latents are variance-exploding: {@code x = x0 + sigma * noise}.
+ */
+final class EulerAncestralDiscrete implements Scheduler {
+
+    private final double[] timesteps;
+    private final double[] sigmas;
+    private final double initNoiseSigma;
+
+    EulerAncestralDiscrete(NoiseSchedule schedule, int steps) {
+        timesteps = timesteps(schedule, steps);
+        sigmas = schedule.sigmasAt(timesteps);
+        initNoiseSigma = switch (schedule.spacing()) {
+            case LEADING -> Math.sqrt(sigmas[0] * sigmas[0] + 1);
+            case LINSPACE -> sigmas[0];
+        };
+    }
+
+    private static double[] timesteps(NoiseSchedule schedule, int steps) {
+        double[] timesteps = new double[steps];
+        for (int i = 0; i < steps; i++) {
+            int fromEnd = steps - 1 - i;
+            timesteps[i] = switch (schedule.spacing()) {
+                case LEADING -> fromEnd * (schedule.trainTimesteps() / steps) + schedule.stepsOffset();
+                case LINSPACE -> steps == 1
+                        ? 0 : (float) (fromEnd * ((schedule.trainTimesteps() - 1) / (double) (steps - 1)));
+            };
+        }
+        return timesteps;
+    }
+
+    @Override
+    public int steps() {
+        return timesteps.length;
+    }
+
+    @Override
+    public double[] timesteps() {
+        return timesteps.clone();
+    }
+
+    @Override
+    public double[] sigmas() {
+        return sigmas.clone();
+    }
+
+    @Override
+    public double initNoiseSigma() {
+        return initNoiseSigma;
+    }
+
+    @Override
+    public boolean isAncestral() {
+        return true;
+    }
+
+    @Override
+    public StepCoefficients coefficients(int step) {
+        double from = sigmas[step];
+        double to = sigmas[step + 1];
+        double up = Math.sqrt(to * to * (from * from - to * to) / (from * from));
+        double down = Math.sqrt(to * to - up * up);
+        double inputScale = 1 / Math.sqrt(from * from + 1);
+        return new StepCoefficients(timesteps[step], inputScale, 1, -from, down / from, 1 - down / from, 0, up);
+    }
+}

@@ -1,0 +1,32 @@
+package dev.darkroom.diffusion;
+
+/**
+ * Classifier-free guidance (Ho and Salimans 2022) with a dynamic cutoff: the first steps run the UNet on the
+ * unconditional and the conditional embeddings, the rest on the conditional ones alone.
+ *
+ * @param scale diffusers' {@code guidance_scale}
+ * @param guidedSteps how many steps are guided, counted from the first
+ */
+record Guidance(double scale, int guidedSteps) {
+
+    /**
+     * @param cutoff fraction of the steps; at the end of step {@code ⌊cutoff * steps⌋}, counted from 0, the
+     *     unconditional branch is dropped, as diffusers' {@code callback_on_step_end} drops it
+     */
+    static Guidance of(double scale, double cutoff, int steps) {
+        if (scale <= 1) {
+            return new Guidance(scale, 0);
+        }
+        return new Guidance(scale, Math.min(steps, (int) (cutoff * steps) + 1));
+    }
+
+    /** Whether this step, counted from 0, is guided. */
+    boolean guides(int step) {
+        return step < guidedSteps;
+    }
+
+    /** UNet forwards of one image, a guided step counting twice. */
+    int unetForwards(int steps) {
+        return steps + guidedSteps;
+    }
+}

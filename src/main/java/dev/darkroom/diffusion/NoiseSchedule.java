@@ -1,0 +1,83 @@
+package dev.darkroom.diffusion;
+
+import dev.darkroom.engine.BundleException;
+import dev.darkroom.engine.BundleManifest.SchedulerConfig;
+
+/**
+ * The noise levels that the model was trained on, and where the inference steps fall among them. Variance-preserving
+ * diffusion with scaled-linear betas, after diffusers' schedulers.
+ */
+final class NoiseSchedule {
+
+    private final TimestepSpacing spacing;
+    private final int stepsOffset;
+    private final float[] sigmas;
+
+    NoiseSchedule(SchedulerConfig config) {
+        require("betaSchedule", config.betaSchedule(), "scaled_linear");
+        require("predictionType", config.predictionType(), "epsilon");
+        if (config.trainTimesteps() < 2) {
+            throw new BundleException("bundle.json: scheduler.trainTimesteps is " + config.trainTimesteps()
+                    + "; it must be at least 2.");
+        }
+        spacing = TimestepSpacing.labelled(config.timestepSpacing()).orElseThrow(() -> new BundleException(
+                "bundle.json: scheduler.timestepSpacing is " + config.timestepSpacing()
+                        + "; this worker knows leading and linspace."));
+        stepsOffset = config.stepsOffset();
+        sigmas = trainedSigmas(config.betaStart(), config.betaEnd(), config.trainTimesteps());
+    }
+
+    private static void require(String field, String value, String known) {
+        if (!known.equals(value)) {
+            throw new BundleException("bundle.json: scheduler." + field + " is " + value + "; this worker knows "
+                    + known + ".");
+        }
+    }
+
+    /**
+     * {@code sqrt((1 - alphas_cumprod) / alphas_cumprod)} for every trained timestep. diffusers keeps this table in
+     * single precision, where {@code 1 - alphas_cumprod} loses digits at the small timesteps; the same image takes the
+     * same digits, so the table is rounded where diffusers rounds it.
+     */
+    private static float[] trainedSigmas(double betaStart, double betaEnd, int count) {
+        float start = (float) Math.sqrt(betaStart);
+        float end = (float) Math.sqrt(betaEnd);
+        float increment = (end - start) / (count - 1);
+        float[] sigmas = new float[count];
+        double alphasCumprod = 1;
+        for (int t = 0; t < count; t++) {
+            float root = t < count / 2 ? start + increment * t : end - increment * (count - t - 1);
+            alphasCumprod *= 1f - root * root;
+            float rounded = (float) alphasCumprod;
+            sigmas[t] = (float) Math.sqrt((1f - rounded) / rounded);
+        }
+        return sigmas;
+    }
+
+    TimestepSpacing spacing() {
+        return spacing;
+    }
+
+    int stepsOffset() {
+        return stepsOffset;
+    }
+
+    int trainTimesteps() {
+        return sigmas.length;
+    }
+
+    /**
+     * The noise level at each timestep, between trained ones interpolated, followed by 0: diffusers' {@code sigmas}
+     * after {@code set_timesteps}, single precision included.
+     */
+    double[] sigmasAt(double[] timesteps) {
+        double[] result = new double[timesteps.length + 1];
+        for (int i = 0; i < timesteps.length; i++) {
+            double clamped = Math.max(0, Math.min(sigmas.length - 1, timesteps[i]));
+            int below = (int) clamped;
+            int above = Math.min(below + 1, sigmas.length - 1);
+            result[i] = (float) (sigmas[below] + (clamped - below) * ((double) sigmas[above] - sigmas[below]));
+        }
+        return result;
+    }
+}

@@ -1,0 +1,30 @@
+package dev.darkroom.diffusion;
+
+/**
+ * A way from noise to latents in a given number of steps. Immutable; the step's arithmetic itself runs in the model,
+ * a scheduler supplies its coefficients.
+ */
+public interface Scheduler {
+
+    /** How many inference steps there are. */
+    int steps();
+
+    /** The timestep of each step, falling. */
+    double[] timesteps();
+
+    /** The noise level at the start of each step and, as the last element, at the end: {@code steps + 1} values. */
+    double[] sigmas();
+
+    /** Standard deviation of the initial latents. */
+    double initNoiseSigma();
+
+    /** Whether each step draws fresh noise. */
+    boolean isAncestral();
+
+    /**
+     * The coefficients of one step.
+     *
+     * @param step from 0 to {@code steps() - 1}
+     */
+    StepCoefficients coefficients(int step);
+}
