@@ -1,0 +1,93 @@
+package dev.darkroom.worker;
+
+import dev.darkroom.diffusion.DeviceFaultException;
+import dev.darkroom.diffusion.DeviceMemoryException;
+import dev.darkroom.diffusion.GenerationException;
+import dev.darkroom.diffusion.GenerationParameters;
+import dev.darkroom.diffusion.GenerationResult;
+import dev.darkroom.diffusion.ImageGenerator;
+import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.ModelDescription;
+import dev.darkroom.diffusion.StepListener;
+import jakarta.annotation.Priority;
+import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.enterprise.inject.Alternative;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Semaphore;
+
+/**
+ * The real pipeline, with faults of the device where a prompt asks for them, since a CPU has none of its own; and a
+ * record of the batches that it was given.
+ */
+@Alternative
+@Priority(1)
+@ApplicationScoped
+class FaultInjection extends GeneratorSource {
+
+    static final String OUT_OF_MEMORY = "fault: out of memory";
+    static final String FAILURE = "fault: failure";
+    static final String DEVICE_FAULT = "fault: illegal memory access";
+    static final String SILENCE = "fault: silence";
+
+    private final List<List<ImagePrompt>> batches = new CopyOnWriteArrayList<>();
+    private final Semaphore silence = new Semaphore(0);
+
+    FaultInjection(DarkroomConfig config) {
+        super(config);
+    }
+
+    /** Every batch that was generated, or failed, so far. */
+    List<List<ImagePrompt>> batches() {
+        return batches;
+    }
+
+    /** How often an image of this prompt was generated, or tried. */
+    long attempts(String prompt) {
+        return batches.stream().flatMap(List::stream).filter(image -> image.prompt().equals(prompt)).count();
+    }
+
+    /** Ends the silence that a prompt asked for. */
+    void breakSilence() {
+        silence.release();
+    }
+
+    @Override
+    ImageGenerator open() {
+        ImageGenerator pipeline = super.open();
+        return new ImageGenerator() {
+            @Override
+            public GenerationResult generate(
+                    GenerationParameters parameters, List<ImagePrompt> prompts, StepListener listener) {
+                batches.add(List.copyOf(prompts));
+                prompts.forEach(image -> inject(image.prompt()));
+                return pipeline.generate(parameters, prompts, listener);
+            }
+
+            @Override
+            public ModelDescription model() {
+                return pipeline.model();
+            }
+
+            @Override
+            public void check(GenerationParameters parameters) {
+                pipeline.check(parameters);
+            }
+
+            @Override
+            public void close() {
+                pipeline.close();
+            }
+        };
+    }
+
+    private void inject(String prompt) {
+        switch (prompt) {
+            case OUT_OF_MEMORY -> throw new DeviceMemoryException("CUDA out of memory", null);
+            case FAILURE -> throw new GenerationException("injected", null);
+            case DEVICE_FAULT -> throw new DeviceFaultException("CUDA error: an illegal memory access", null);
+            case SILENCE -> silence.acquireUninterruptibly();
+            default -> { }
+        }
+    }
+}

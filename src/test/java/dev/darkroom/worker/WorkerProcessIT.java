@@ -1,0 +1,177 @@
+package dev.darkroom.worker;
+
+import static dev.darkroom.worker.Topics.header;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.stack.Stack;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What becomes of requests when the worker ends, in whatever way, or shares them with another. */
+@Timeout(240)
+class WorkerProcessIT {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final int REQUESTS = 16;
+
+    private static Stack stack;
+    private static Topics topics;
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void startStack() {
+        stack = Stack.start();
+        topics = new Topics(stack.bootstrapServers());
+    }
+
+    @AfterAll
+    static void stopStack() {
+        topics.close();
+        stack.close();
+    }
+
+    @Test
+    void aWorkerKilledAtAnyMomentLosesNothingAndTellsNoSecondOutcome() {
+        List<String> ids = send();
+        WorkerProcess worker = start();
+        awaitOutcomes(ids, 1);
+        worker.kill();
+        worker = start();
+        awaitOutcomes(ids, ids.size() / 2);
+        worker.kill();
+        try (WorkerProcess last = start()) {
+            awaitOutcomes(ids, ids.size());
+            assertOneOutcomeEach(ids);
+            awaitAllCommitted();
+        }
+    }
+
+    @Test
+    void aWorkerThatIsAskedToEndFinishesWhatItHasBegunAndCommitsIt() {
+        List<String> ids = send();
+        WorkerProcess worker = start();
+        awaitOutcomes(ids, 2);
+        worker.terminate();
+        assertThat(worker.output()).contains("worker=drained complete=true");
+        try (WorkerProcess next = start()) {
+            awaitOutcomes(ids, ids.size());
+            awaitAllCommitted();
+            assertThat(ids).allSatisfy(id -> assertThat(outcomes(id)).as("outcomes of %s", id).hasSize(1));
+        }
+    }
+
+    @Test
+    void aSecondWorkerTakesOverItsShareAndNothingIsLost() {
+        List<String> ids = send();
+        try (WorkerProcess first = start()) {
+            awaitOutcomes(ids, 1);
+            try (WorkerProcess second = start()) {
+                awaitOutcomes(ids, ids.size());
+                assertOneOutcomeEach(ids);
+                List<String> more = send();
+                awaitOutcomes(more, more.size());
+                assertOneOutcomeEach(more);
+                assertThat(second.output()).contains("request=completed");
+            }
+            awaitAllCommitted();
+        }
+    }
+
+    @Test
+    void aWrongSettingStopsTheStartWithASentenceThatNamesIt() {
+        assertRefusesToStart(Map.of("DARKROOM_FLOW_IN_FLIGHT", "0"), "darkroom.flow.in-flight");
+        assertRefusesToStart(Map.of("DARKROOM_STORE_ENDPOINT", "nowhere"), "endpoint", "nowhere");
+        assertRefusesToStart(Map.of("DARKROOM_DEVICE_REQUIRE", "A100"), "A100");
+    }
+
+    @Test
+    void aBundleThatWasTamperedWithIsRefused() throws Exception {
+        Path bundle = copyOf(Path.of("models", "mini"));
+        Files.write(bundle.resolve("tokenizer.json"), "{}".getBytes());
+        assertRefusesToStart(Map.of("DARKROOM_BUNDLE", bundle.toString()), "tokenizer.json");
+    }
+
+    private void assertRefusesToStart(Map<String, String> environment, String... words) {
+        try (WorkerProcess worker = WorkerProcess.start(stack, folder, environment)) {
+            assertThat(worker.awaitEnd()).isNotZero();
+            assertThat(worker.output()).contains(words);
+        }
+    }
+
+    private Path copyOf(Path source) throws IOException {
+        Path copy = Files.createDirectory(folder.resolve("bundle"));
+        try (Stream<Path> files = Files.list(source)) {
+            files.forEach(file -> {
+                try {
+                    Files.copy(file, copy.resolve(file.getFileName()));
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+        }
+        return copy;
+    }
+
+    private WorkerProcess start() {
+        return WorkerProcess.start(stack, folder, Map.of("DARKROOM_FLOW_DRAIN_TIMEOUT", "20s"));
+    }
+
+    /** Requests of two kinds, spread over the partitions by their keys. */
+    private static List<String> send() {
+        List<String> ids = IntStream.range(0, REQUESTS).mapToObj(i -> "it-" + UUID.randomUUID()).toList();
+        for (int i = 0; i < ids.size(); i++) {
+            String json = "{\"requestId\": \"%s\", \"prompt\": \"a kiwi\", \"profile\": \"%s\"}"
+                    .formatted(ids.get(i), i % 2 == 0 ? "final" : "euler-20");
+            topics.send(new ProducerRecord<>(Topics.REQUESTS, ids.get(i).getBytes(), json.getBytes()));
+        }
+        return ids;
+    }
+
+    private static void awaitOutcomes(List<String> ids, int count) {
+        await().atMost(Duration.ofSeconds(120)).until(() ->
+                ids.stream().filter(id -> !outcomes(id).isEmpty()).count() >= count);
+    }
+
+    private static void awaitAllCommitted() {
+        await().atMost(Duration.ofSeconds(30)).until(() -> topics.committed() == topics.sent());
+    }
+
+    private static List<ConsumerRecord<byte[], byte[]>> outcomes(String id) {
+        return topics.received(Topics.COMPLETIONS, id);
+    }
+
+    private static void assertOneOutcomeEach(List<String> ids) {
+        assertThat(ids).allSatisfy(id -> {
+            assertThat(outcomes(id)).extracting(outcome -> header(outcome, "ce_id")).containsOnly(id + ".completed");
+            assertThat(outcomes(id)).extracting(WorkerProcessIT::sha256)
+                    .as("images of %s", id).containsOnly(sha256(outcomes(id).get(0)));
+        });
+    }
+
+    private static String sha256(ConsumerRecord<byte[], byte[]> outcome) {
+        try {
+            return JSON.readTree(outcome.value()).at("/images/0/sha256").asText();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}
