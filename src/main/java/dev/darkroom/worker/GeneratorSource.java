@@ -3,10 +3,10 @@ package dev.darkroom.worker;
 import dev.darkroom.diffusion.DiffusionPipeline;
 import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.engine.DeviceSelection;
-import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.inject.Singleton;
 
 /** Where the generator comes from: the configured bundle on the configured device. */
-@ApplicationScoped
+@Singleton
 class GeneratorSource {
 
     private final DarkroomConfig config;

@@ -10,8 +10,8 @@ import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.StepListener;
 import jakarta.annotation.Priority;
-import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.inject.Alternative;
+import jakarta.inject.Singleton;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.Semaphore;
@@ -22,7 +22,7 @@ import java.util.concurrent.Semaphore;
  */
 @Alternative
 @Priority(1)
-@ApplicationScoped
+@Singleton
 class FaultInjection extends GeneratorSource {
 
     static final String OUT_OF_MEMORY = "fault: out of memory";
