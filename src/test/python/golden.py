@@ -125,9 +125,10 @@ def scheduler_goldens() -> dict[str, Any]:
     diffusers steps in float32 whatever it is given, so a sample carries the rounding of all steps before it. Against
     the same steps in float64 (from the same float32 sigmas) that stays below 3e-6 of the sample's largest value, which
     is asserted below: a comparison at 1e-5 of the largest value is sound, one at 1e-5 of each value is not, since a
-    value near zero is the difference of two large ones. The sigmas
-    come from betas and `alphas_cumprod` in float32 and differ by up to 1.3e-5 from those of float64; betas rounded to
-    float32, multiplied up in float64 and rounded again agree to 3e-7 with `trainSigmas`.
+    value near zero is the difference of two large ones.
+
+    The sigmas come from betas and `alphas_cumprod` in float32 and differ by up to 1.3e-5 from those of float64; betas
+    rounded to float32, multiplied up in float64 and rounded again agree with `trainSigmas` to 4e-7.
     """
     shape, longest = (1, 4, 2, 2), 50
     generator = torch.Generator("cpu").manual_seed(1234)
@@ -198,7 +199,7 @@ def assert_sound(
             current = decay * current + alpha_then * (1 - then / now) * direction
             previous = denoised
         error = np.abs(current - golden).max() / np.abs(golden).max()
-        assert error < 3e-6, f"{case['scheduler']} {case['timestepSpacing']} {case['steps']}: step {i}: {error:.1e}"
+        assert error < 3e-6, (case["scheduler"], case["timestepSpacing"], case["steps"], i, error)
 
 
 def noise_goldens() -> dict[str, Any]:
@@ -275,7 +276,8 @@ def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
             expected = profile.steps if profile.cutoff == 1 else int(profile.steps * profile.cutoff) + 1
             assert (guided, len(forwards)) == (expected, profile.steps), (name, forwards)
 
-            file = f"{profile.scheduler}-{profile.steps}{'-cutoff' * (profile.cutoff < 1)}-{profile.decoder}-{index}.png"
+            cutoff = "-cutoff" if profile.cutoff < 1 else ""
+            file = f"{profile.scheduler}-{profile.steps}{cutoff}-{profile.decoder}-{index}.png"
             image.save(out / file, optimize=True)
             cases.append(
                 {

@@ -7,37 +7,41 @@ import sys
 import time
 from pathlib import Path
 
-# a checkpoint is a folder: nothing may be asked of a hub
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-os.environ.setdefault("TRANSFORMERS_NO_ADVISORY_WARNINGS", "1")
-
-import diffusers  # noqa: E402
-import torch  # noqa: E402
-import transformers  # noqa: E402
-
-from .bundle import Offer, torch_version, write_bundle  # noqa: E402
-from .checkpoint import LATENT_SCALE, CheckpointError, load_checkpoint  # noqa: E402
-from .verification import VerificationError  # noqa: E402
+from .format import LATENT_SCALE
 
 # what the worker's CPU engine ships (DJL 0.35)
 WORKER_TORCH = "2.7.1"
-# scaled_dot_product_attention is an operator from here on
-OLDEST_TORCH = (2, 0)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
-    diffusers.utils.logging.set_verbosity_error()
-    diffusers.utils.logging.disable_progress_bar()
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
+    return _compile(_parser().parse_args(arguments))
+
+
+def _compile(options: argparse.Namespace) -> int:
     began = time.monotonic()
 
     def progress(what: str) -> None:
         print(f"{time.monotonic() - began:6.1f} s  {what}", file=sys.stderr, flush=True)
 
+    progress("loading torch and diffusers")
+    # a checkpoint is a folder: nothing may be asked of a hub
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    # seconds, which a wrong option or --help need not wait for
+    import diffusers
+    import torch
+    import transformers
+
+    from .bundle import Offer, write_bundle
+    from .checkpoint import CheckpointError, load_checkpoint
+    from .torchscript import TorchVersionError, check_torch
+    from .verification import VerificationError
+
+    for library in (diffusers.utils, transformers):
+        library.logging.set_verbosity_error()
+        library.logging.disable_progress_bar()
+
     try:
-        _check_torch(options.worker_torch)
+        check_torch(options.worker_torch)
         progress(f"reading {options.checkpoint}")
         checkpoint = load_checkpoint(
             options.checkpoint,
@@ -56,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
             batch_sizes=sorted(set(options.batch_size or (1, 2, 4, 8))),
         )
         write_bundle(checkpoint, offer, options.out, progress)
-    except (CheckpointError, VerificationError, OSError) as error:
+    except (CheckpointError, TorchVersionError, VerificationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in options.out.iterdir() if path.is_file())
@@ -113,21 +117,6 @@ def _parser() -> argparse.ArgumentParser:
         f"(default: {WORKER_TORCH}, its CPU engine)",
     )
     return parser
-
-
-def _check_torch(worker: str) -> None:
-    """TorchScript is compatible backwards, not forwards: libtorch loads what its own or an older torch saved."""
-    own = _minor(torch_version())
-    if own > _minor(worker) or own < OLDEST_TORCH:
-        oldest = ".".join(map(str, OLDEST_TORCH))
-        newest = ".".join(map(str, _minor(worker)))
-        raise CheckpointError(
-            "torch", f"a worker on libtorch {worker} runs modules of torch {oldest} to {newest}, this is {torch_version()}"
-        )
-
-
-def _minor(version: str) -> tuple[int, ...]:
-    return tuple(int(number) for number in version.split(".")[:2])
 
 
 def _version(text: str) -> str:

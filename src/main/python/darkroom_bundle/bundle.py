@@ -2,20 +2,17 @@
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from tokenizers import Tokenizer
 
-from .archive import save_module
-from .checkpoint import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH, Checkpoint
+from .checkpoint import Checkpoint
+from .format import FORMAT, LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
 from .modules import decoder_module, denoising_module, text_encoder_module
+from .torchscript import save_module, torch_version
 from .verification import verify
-
-FORMAT = 1
 
 
 @dataclass(frozen=True)
@@ -72,11 +69,6 @@ def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress
         manifest["vocabulary"] = checkpoint.vocabulary
     manifest["files"] = {name: _digest(directory / name) for name in ("tokenizer.json", *modules)}
     (directory / "bundle.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
-
-
-def torch_version() -> str:
-    """The release of torch that traces, without a build's suffix (`2.7.1+cu126` is `2.7.1`)."""
-    return re.match(r"\d+\.\d+\.\d+", torch.__version__).group()
 
 
 def _save_tokenizer(checkpoint: Checkpoint, path: Path) -> None:

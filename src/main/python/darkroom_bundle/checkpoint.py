@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,7 @@ import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, PNDMScheduler, UNet2DConditionModel
 from transformers import CLIPTextModel, CLIPTokenizer
 
-TEXT_LENGTH = 77
-LATENT_CHANNELS = 4
-LATENT_SCALE = 8
+from .format import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
 
 
 class CheckpointError(Exception):
@@ -84,7 +82,7 @@ def load_checkpoint(
             )
         wrong = sorted(report["missing_keys"]) + sorted(str(key) for key in report["mismatched_keys"])
         if wrong:
-            raise CheckpointError(part, f"{len(wrong)} weights are missing or of the wrong shape, {wrong[0]} among them")
+            raise CheckpointError(part, f"{len(wrong)} weights are missing or misshapen, {wrong[0]} among them")
         return loaded.eval().requires_grad_(False)
 
     vocabulary = directory / "vocabulary.json"
@@ -205,7 +203,7 @@ def _tokenizer(folder: Path, vocabulary: int) -> CLIPTokenizer:
 
 
 @contextlib.contextmanager
-def _reading(part: str) -> Iterator[Callable]:
+def _reading(part: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the libraries raise OSError, ValueError, RuntimeError and safetensors' own

@@ -14,7 +14,7 @@ from diffusers.models.embeddings import Timesteps
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from .checkpoint import LATENT_CHANNELS, TEXT_LENGTH
+from .format import LATENT_CHANNELS, TEXT_LENGTH
 
 
 class TextEncoder(nn.Module):

@@ -1,7 +1,7 @@
 """The architecture of `mini`: every class of Stable Diffusion 1.5, each at a small width.
 
-128×128 pixels, latents of 4×16×16 (the VAE scales by 8, as Stable Diffusion's does), prompts of 77 tokens. The widths
-are parameters: random weights need little, a trained model more.
+128×128 pixels, latents of 4×16×16 (the VAE scales by 8, as Stable Diffusion's does), prompts of 77 tokens. The
+widths are parameters: random weights need little, a trained model more.
 """
 
 from dataclasses import dataclass
@@ -103,7 +103,7 @@ def scheduler() -> PNDMScheduler:
     """Stable Diffusion 1.5's scheduler configuration, with the spacing that it implies written out.
 
     Its `scheduler_config.json` has no `timestep_spacing`, PNDM's default being `leading`. diffusers does not hand such
-    a default on (`_use_default_values`): another scheduler made by `from_config` would fall back to its own, `linspace`.
+    a default on (`_use_default_values`): another scheduler made by `from_config` would take its own, `linspace`.
     """
     return PNDMScheduler(
         num_train_timesteps=1000,

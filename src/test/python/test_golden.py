@@ -1,0 +1,102 @@
+"""The committed bundle, run step by step with nine coefficients a step, against the images that diffusers made."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from golden import PROFILES, Profile
+from PIL import Image
+from tokenizers import Tokenizer
+
+GOLDEN = Path(__file__).parents[1] / "resources/golden"
+BUNDLE = Path(__file__).parents[3] / "models/mini"
+IMAGES = json.loads((GOLDEN / "images.json").read_text("utf-8"))
+SCHEDULES = {
+    (case["scheduler"], case["steps"]): case
+    for case in json.loads((GOLDEN / "schedulers.json").read_text("utf-8"))["cases"]
+    if case["timestepSpacing"] == IMAGES["timestepSpacing"]
+}
+MODULES = {path.stem: torch.jit.load(path) for path in BUNDLE.glob("*.pt")}
+
+
+def coefficients(profile: Profile) -> list[list[float]]:
+    """For every step timestep, input scale, guidance scale, a, b, p, q, r, s of `docs/bundle.md`, in float64."""
+    schedule = SCHEDULES[profile.scheduler, profile.steps]
+    sigmas = schedule["sigmas"]
+    rows = []
+    for i, timestep in enumerate(schedule["timesteps"]):
+        now, then = sigmas[i], sigmas[i + 1]
+        if profile.scheduler == "euler-ancestral":
+            up = math.sqrt(then**2 * (now**2 - then**2) / now**2)
+            down = math.sqrt(then**2 - up**2)
+            row = [1 / math.sqrt(now**2 + 1), 7.5, 1, -now, down / now, 1 - down / now, 0, up]
+        else:
+            alpha_now, alpha_then = 1 / math.sqrt(now**2 + 1), 1 / math.sqrt(then**2 + 1)
+            gain = alpha_then * (1 - then / now)
+            second = 0.5 * math.log(now / then) / math.log(sigmas[i - 1] / now) if 0 < i < profile.steps - 1 else 0
+            decay = then * alpha_then / (now * alpha_now)
+            row = [1, 7.5, 1 / alpha_now, -now, decay, gain * (1 + second), -gain * second, 0]
+        rows.append([timestep, *row])
+    return rows
+
+
+def embed(prompts: list[str]) -> torch.Tensor:
+    tokenizer = Tokenizer.from_file(str(BUNDLE / "tokenizer.json"))
+    tokens = json.loads((BUNDLE / "bundle.json").read_text())["tokens"]
+    ids = [tokenizer.encode(prompt).ids for prompt in prompts]
+    return MODULES["text_encoder"](torch.tensor([(row + [tokens["pad"]] * 77)[:76] + [tokens["end"]] for row in ids]))
+
+
+@torch.no_grad()
+def generate(profile: Profile, cases: list[dict]) -> np.ndarray:
+    """Pixels of a batch, every image with a generator of its own, as diffusers draws for a list of them."""
+    generators = [torch.Generator("cpu").manual_seed(int(case["seed"])) for case in cases]
+
+    def draw() -> torch.Tensor:
+        return torch.cat([torch.randn(1, 4, 16, 16, generator=generator) for generator in generators])
+
+    embeddings = embed([case["negativePrompt"] for case in cases] + [case["prompt"] for case in cases])
+    sample = draw() * SCHEDULES[profile.scheduler, profile.steps]["initNoiseSigma"]
+    previous = noise = torch.zeros_like(sample)
+    for step, row in enumerate(coefficients(profile)):
+        guided = profile.cutoff == 1 or step <= int(profile.steps * profile.cutoff)
+        if row[-1] or profile.scheduler == "euler-ancestral":
+            noise = draw()
+        context = embeddings if guided else embeddings[len(cases) :]
+        sample, previous = MODULES["unet"](sample, previous, noise, context, torch.tensor(row))
+    return MODULES["vae_decoder" if profile.decoder == "full" else "tiny_decoder"](sample).numpy()
+
+
+def psnr(actual: np.ndarray, file: str) -> float:
+    """Peak signal-to-noise ratio in dB; two equal images are infinitely alike."""
+    error = np.square(actual.astype(float) - np.asarray(Image.open(GOLDEN / file), float)).mean()
+    return math.inf if error == 0 else 10 * math.log10(255**2 / error)
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_profile_gives_diffusers_image(name):
+    case = next(case for case in IMAGES["cases"] if case["profile"] == name)
+    assert psnr(generate(PROFILES[name], [case])[0], case["file"]) > 50
+
+
+@pytest.mark.parametrize("name", ("euler-20-cutoff", "final"))
+def test_a_batch_gives_the_images_of_its_requests_alone(name):
+    cases = [case for case in IMAGES["cases"] if case["profile"] == name]
+    assert len(cases) == 3
+    for pixels, case in zip(generate(PROFILES[name], cases), cases, strict=True):
+        assert psnr(pixels, case["file"]) > 50
+
+
+@pytest.mark.parametrize("name", ("baseline", "euler-20-cutoff", "final"))
+def test_the_images_tell_a_wrong_request(name):
+    """The goldens can fail: another prompt, negative prompt, seed or cutoff is another image."""
+    case = next(case for case in IMAGES["cases"] if case["profile"] == name)
+    profile = PROFILES[name]
+    for wrong in ({"prompt": "a green tree"}, {"negativePrompt": "red"}, {"seed": "43"}):
+        assert psnr(generate(profile, [case | wrong])[0], case["file"]) < 40
+    for cutoff in {profile.cutoff, 0.35, 0.45} - {profile.cutoff}:
+        other = Profile(profile.scheduler, profile.steps, profile.decoder, cutoff)
+        assert psnr(generate(other, [case])[0], case["file"]) < 50
