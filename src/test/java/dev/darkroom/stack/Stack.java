@@ -2,6 +2,8 @@ package dev.darkroom.stack;
 
 import java.net.URI;
 import java.util.Locale;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 
 import org.testcontainers.DockerClientFactory;
 
@@ -37,10 +39,21 @@ public interface Stack extends AutoCloseable {
         return switch (kind) {
             case "embedded" -> EmbeddedStack.start();
             case "containers" -> ContainerStack.start();
-            case "" -> DockerClientFactory.instance().isDockerAvailable()
-                    ? ContainerStack.start() : EmbeddedStack.start();
+            case "" -> dockerAnswers() ? ContainerStack.start() : EmbeddedStack.start();
             default -> throw new IllegalStateException(
                     KIND_VARIABLE + " is '" + kind + "'; it may be 'embedded' or 'containers'");
         };
+    }
+
+    private static boolean dockerAnswers() {
+        // that there is no engine is an answer here, and no error to be shown
+        Logger logger = Logger.getLogger("org.testcontainers");
+        Level level = logger.getLevel();
+        logger.setLevel(Level.OFF);
+        try {
+            return DockerClientFactory.instance().isDockerAvailable();
+        } finally {
+            logger.setLevel(level);
+        }
     }
 }
