@@ -9,8 +9,11 @@ import java.io.ByteArrayOutputStream;
 import java.nio.charset.Charset;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
+import java.util.TreeMap;
+import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.internals.RecordHeader;
@@ -361,7 +364,7 @@ public final class HostileRecords {
     }
 
     private void binaryHeaders() {
-        for (String type : List.of("", " ", "image.requested", TYPE + "2", TYPE + " ", TYPE.toUpperCase(java.util.Locale.ROOT),
+        for (String type : List.of("", " ", "image.requested", TYPE + "2", TYPE + " ", TYPE.toUpperCase(Locale.ROOT),
                 TYPE.replace("v1", "v2"), EventType.COMPLETED.type(), EventType.FAILED.type(), EventType.PROGRESS.type(),
                 "com.example.order.placed", "\u0000", "x".repeat(50_000))) {
             headers("ce_type " + shortened(type), Map.of("ce_type", type));
@@ -438,7 +441,7 @@ public final class HostileRecords {
     }
 
     private static List<Header> binary(Map<String, String> replaced) {
-        Map<String, String> all = new java.util.TreeMap<>(Map.of("ce_specversion", "1.0", "ce_id", "1", "ce_source", "/test",
+        Map<String, String> all = new TreeMap<>(Map.of("ce_specversion", "1.0", "ce_id", "1", "ce_source", "/test",
                 "ce_type", TYPE, "content-type", "application/json"));
         all.putAll(replaced);
         List<Header> headers = new ArrayList<>();
@@ -480,7 +483,7 @@ public final class HostileRecords {
         invalid(name, id -> with(id, field, json));
     }
 
-    private void invalid(String name, java.util.function.UnaryOperator<String> valueForId) {
+    private void invalid(String name, UnaryOperator<String> valueForId) {
         String id = "hostile-" + records.size();
         add(name, valueForId.apply(id).getBytes(UTF_8), List.of(), id, Fate.INVALID);
     }
