@@ -5,6 +5,9 @@ import static org.junit.jupiter.params.provider.Arguments.arguments;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.diffusion.DecoderName;
+import dev.darkroom.diffusion.Profile;
+import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.event.ReadResult.Refused;
 import dev.darkroom.event.ReadResult.Undecodable;
 import dev.darkroom.event.ReadResult.Understood;
@@ -134,13 +137,19 @@ class ExamplesTest {
     }
 
     @Test
-    void theSchemasListTheReasonsAndFormatsThatTheCodeKnows() throws IOException {
+    void theSchemasListTheNamesThatTheCodeKnows() throws IOException {
         JsonNode failed = MAPPER.readTree(Path.of("schemas/image.failed.v1.schema.json").toFile());
         assertThat(failed.at("/properties/reason/enum")).extracting(JsonNode::textValue)
                 .containsExactly(Arrays.stream(FailureReason.values()).map(Enum::name).toArray(String[]::new));
         JsonNode common = MAPPER.readTree(Path.of("schemas/common.v1.schema.json").toFile());
         assertThat(common.at("/$defs/output/properties/format/enum")).extracting(JsonNode::textValue)
                 .containsExactly(Arrays.stream(ImageFormat.values()).map(ImageFormat::label).toArray(String[]::new));
+        assertThat(common.at("/$defs/profile/enum")).extracting(JsonNode::textValue)
+                .containsExactly(Arrays.stream(Profile.values()).map(Profile::label).toArray(String[]::new));
+        assertThat(common.at("/$defs/scheduler/enum")).extracting(JsonNode::textValue)
+                .containsExactly(Arrays.stream(SchedulerName.values()).map(SchedulerName::label).toArray(String[]::new));
+        assertThat(common.at("/$defs/decoder/enum")).extracting(JsonNode::textValue)
+                .containsExactly(Arrays.stream(DecoderName.values()).map(DecoderName::label).toArray(String[]::new));
         assertThat(common.at("/$defs/profile/default").textValue()).isEqualTo(GenerationRequest.DEFAULT_PROFILE);
     }
 
