@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -42,6 +43,9 @@ public final class DiffusionPipeline implements ImageGenerator {
     private final TextEncoder textEncoder;
     private final TorchModule unet;
     private final Map<DecoderName, TorchModule> decoders = new EnumMap<>(DecoderName.class);
+    private final ReentrantLock generating = new ReentrantLock();
+    private volatile boolean closed;
+    private boolean freed;
 
     private DiffusionPipeline(ModelBundle bundle, NoiseSchedule schedule, ComputeDevice device) {
         this.manifest = bundle.manifest();
@@ -111,15 +115,21 @@ public final class DiffusionPipeline implements ImageGenerator {
             throw new IllegalArgumentException("There are no prompts.");
         }
         Progress progress = new Progress(listener, parameters.steps(), prompts.size());
-        List<GenerationResult> batches =
-                FittingBatches.run(prompts, model.largestBatch(), batch -> generateBatch(parameters, batch, progress));
-        return batches.size() == 1 ? batches.get(0) : join(batches);
+        generating.lock();
+        try {
+            List<GenerationResult> batches = FittingBatches.run(
+                    prompts, model.largestBatch(), batch -> generateBatch(parameters, batch, progress));
+            return batches.size() == 1 ? batches.get(0) : join(batches);
+        } finally {
+            generating.unlock();
+        }
     }
 
     private GenerationResult generateBatch(
             GenerationParameters parameters, List<ImagePrompt> prompts, Progress progress) {
         Scheduler scheduler = scheduler(parameters);
         Guidance guidance = Guidance.of(parameters.guidanceScale(), parameters.guidanceCutoff(), parameters.steps());
+        requireOpen();
         try (NDManager manager = device.newManager()) {
             long start = System.nanoTime();
             Conditioning conditioning = encode(manager, prompts, guidance);
@@ -193,6 +203,7 @@ public final class DiffusionPipeline implements ImageGenerator {
             sample = result.get(0);
             previous = result.get(1);
             progress.stepDone(step + 1, prompts.size());
+            requireOpen();
         }
         return sample;
     }
@@ -249,10 +260,30 @@ public final class DiffusionPipeline implements ImageGenerator {
         return batches.stream().map(stage).reduce(Duration.ZERO, Duration::plus);
     }
 
+    private void requireOpen() {
+        if (closed) {
+            throw new GenerationException("The pipeline is closed.", null);
+        }
+    }
+
+    /**
+     * Frees the model; callable from any thread. A batch that is running ends at its next step with a
+     * {@link GenerationException}, and this waits for it: a JVM that exits while torch computes crashes.
+     */
     @Override
     public void close() {
-        decoders.values().forEach(TorchModule::close);
-        unet.close();
-        textEncoder.close();
+        closed = true;
+        generating.lock();
+        try {
+            if (freed) {
+                return;
+            }
+            freed = true;
+            decoders.values().forEach(TorchModule::close);
+            unet.close();
+            textEncoder.close();
+        } finally {
+            generating.unlock();
+        }
     }
 }

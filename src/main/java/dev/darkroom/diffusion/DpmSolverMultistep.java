@@ -22,6 +22,7 @@ final class DpmSolverMultistep implements Scheduler {
             timesteps[i] = switch (schedule.spacing()) {
                 case LEADING -> fromEnd * (schedule.trainTimesteps() / (steps + 1)) + schedule.stepsOffset();
                 case LINSPACE -> Math.rint(fromEnd * ((schedule.trainTimesteps() - 1) / (double) steps));
+                case TRAILING -> schedule.trailing(i, steps);
             };
         }
         return timesteps;

@@ -15,7 +15,7 @@ final class EulerAncestralDiscrete implements Scheduler {
         sigmas = schedule.sigmasAt(timesteps);
         initNoiseSigma = switch (schedule.spacing()) {
             case LEADING -> Math.sqrt(sigmas[0] * sigmas[0] + 1);
-            case LINSPACE -> sigmas[0];
+            case LINSPACE, TRAILING -> sigmas[0];
         };
     }
 
@@ -27,6 +27,7 @@ final class EulerAncestralDiscrete implements Scheduler {
                 case LEADING -> fromEnd * (schedule.trainTimesteps() / steps) + schedule.stepsOffset();
                 case LINSPACE -> steps == 1
                         ? 0 : (float) (fromEnd * ((schedule.trainTimesteps() - 1) / (double) (steps - 1)));
+                case TRAILING -> schedule.trailing(i, steps);
             };
         }
         return timesteps;

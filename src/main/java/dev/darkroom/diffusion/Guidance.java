@@ -24,9 +24,4 @@ record Guidance(double scale, int guidedSteps) {
     boolean guides(int step) {
         return step < guidedSteps;
     }
-
-    /** UNet forwards of one image, a guided step counting twice. */
-    int unetForwards(int steps) {
-        return steps + guidedSteps;
-    }
 }

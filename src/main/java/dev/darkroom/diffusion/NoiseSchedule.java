@@ -22,7 +22,7 @@ final class NoiseSchedule {
         }
         spacing = TimestepSpacing.labelled(config.timestepSpacing()).orElseThrow(() -> new BundleException(
                 "bundle.json: scheduler.timestepSpacing is " + config.timestepSpacing()
-                        + "; this worker knows leading and linspace."));
+                        + "; this worker knows leading, linspace, trailing."));
         stepsOffset = config.stepsOffset();
         sigmas = trainedSigmas(config.betaStart(), config.betaEnd(), config.trainTimesteps());
     }
@@ -64,6 +64,11 @@ final class NoiseSchedule {
 
     int trainTimesteps() {
         return sigmas.length;
+    }
+
+    /** The timestep of a step, counted from 0, where the spacing is trailing; the same for every scheduler. */
+    double trailing(int step, int steps) {
+        return Math.rint(trainTimesteps() - step * ((double) trainTimesteps() / steps)) - 1;
     }
 
     /**

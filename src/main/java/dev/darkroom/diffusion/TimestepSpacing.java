@@ -6,7 +6,8 @@ import java.util.Optional;
 /** How inference steps are spread over the trained timesteps, by diffusers' names (Lin et al. 2023, table 2). */
 enum TimestepSpacing {
     LEADING("leading"),
-    LINSPACE("linspace");
+    LINSPACE("linspace"),
+    TRAILING("trailing");
 
     private final String label;
 

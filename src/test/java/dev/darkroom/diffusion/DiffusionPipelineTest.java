@@ -1,0 +1,147 @@
+package dev.darkroom.diffusion;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import dev.darkroom.engine.DeviceSelection;
+import dev.darkroom.engine.ImageSize;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class DiffusionPipelineTest {
+
+    private final DiffusionPipeline pipeline = Mini.pipeline();
+
+    @Test
+    void saysWhatItRunsAndOffers() {
+        ModelDescription model = pipeline.model();
+
+        assertThat(model.bundle()).isEqualTo("mini");
+        assertThat(model.digest()).matches("[0-9a-f]{64}");
+        assertThat(model.device()).isEqualTo("cpu");
+        assertThat(model.engine()).isEqualTo("PyTorch 2.7.1");
+        assertThat(model.defaultSize()).isEqualTo(new ImageSize(128, 128));
+        assertThat(model.compiled()).isFalse();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "512, 512, 20, 7.5, 1, width, 512x512 is not on offer; the model mini makes 128x128",
+        "128, 256, 20, 7.5, 1, height, 128x256 is not on offer; the model mini makes 128x128",
+        "128, 128, 0, 7.5, 1, steps, it must be from 1 to 150",
+        "128, 128, 151, 7.5, 1, steps, it must be from 1 to 150",
+        "128, 128, 20, NaN, 1, guidance.scale, it must be a number from 0",
+        "128, 128, 20, -1, 1, guidance.scale, it must be a number from 0",
+        "128, 128, 20, 7.5, 1.01, guidance.cutoff, it must be from 0 to 1",
+        "128, 128, 20, 7.5, NaN, guidance.cutoff, it must be from 0 to 1"
+    })
+    void refusesWhatTheBundleDoesNotOffer(
+            int width, int height, int steps, double scale, double cutoff, String field, String sentence) {
+        GenerationParameters parameters = new GenerationParameters(
+                width, height, steps, SchedulerName.DPMPP_2M, scale, cutoff, DecoderName.TINY, true);
+
+        UnsupportedParametersException refusal = catchThrowableOfType(
+                UnsupportedParametersException.class, () -> pipeline.check(parameters));
+
+        assertThat(refusal).hasMessageContaining(sentence);
+        assertThat(refusal.field()).isEqualTo(field);
+    }
+
+    @Test
+    void saysWhenAPromptWasCut() {
+        String tooLong = "a red circle, ".repeat(40);
+
+        List<GeneratedImage> images = generate(1, List.of(
+                new ImagePrompt("a red circle", "", 1),
+                new ImagePrompt(tooLong, "", 1),
+                new ImagePrompt("a red circle", tooLong, 1))).images();
+
+        assertThat(images).extracting(GeneratedImage::promptTruncated).containsExactly(false, true, true);
+    }
+
+    @Test
+    void splitsWhatIsMoreThanTheLargestBatch() {
+        List<ImagePrompt> prompts =
+                IntStream.range(0, 9).mapToObj(i -> new ImagePrompt("a red circle", "", i)).toList();
+        List<Integer> steps = new ArrayList<>();
+
+        GenerationResult result = pipeline.generate(parameters(2), prompts, (step, total) -> steps.add(step));
+
+        assertThat(result.images()).extracting(GeneratedImage::seed)
+                .containsExactly(0L, 1L, 2L, 3L, 4L, 5L, 6L, 7L, 8L);
+        assertThat(result.batchSize()).isEqualTo(8);
+        assertThat(steps).containsExactly(1, 2);
+    }
+
+    @Test
+    void aScaleOfOneIsNoGuidanceAtAll() {
+        GenerationParameters unguided = new GenerationParameters(
+                128, 128, 2, SchedulerName.DPMPP_2M, 1, 1, DecoderName.TINY, false);
+
+        byte[] one = pipeline.generate(unguided, List.of(new ImagePrompt("a red circle", "blue", 3)),
+                StepListener.NONE).images().get(0).rgb();
+        byte[] other = pipeline.generate(unguided, List.of(new ImagePrompt("a red circle", "green", 3)),
+                StepListener.NONE).images().get(0).rgb();
+
+        assertThat(one).isEqualTo(other);
+    }
+
+    @Test
+    void theNegativePromptChangesAGuidedImage() {
+        byte[] one = generate(2, List.of(new ImagePrompt("a red circle", "blue", 3))).images().get(0).rgb();
+        byte[] other = generate(2, List.of(new ImagePrompt("a red circle", "green", 3))).images().get(0).rgb();
+
+        assertThat(one).isNotEqualTo(other);
+    }
+
+    @Test
+    void keepsEmbeddingsRightWhenMoreTextsComeThanAreKept() {
+        byte[] before = generate(1, List.of(new ImagePrompt("a red circle", "", 5))).images().get(0).rgb();
+        for (int i = 0; i < 10; i++) {
+            int round = i;
+            generate(1, IntStream.range(0, 8)
+                    .mapToObj(k -> new ImagePrompt("circle " + round + " " + k, "", k)).toList());
+        }
+
+        byte[] after = generate(1, List.of(new ImagePrompt("a red circle", "", 5))).images().get(0).rgb();
+
+        assertThat(Golden.psnr(after, before)).isGreaterThan(50);
+    }
+
+    @Test
+    void closingStopsARunningBatchAtItsNextStep() throws Exception {
+        DiffusionPipeline closing = DiffusionPipeline.load(Mini.FOLDER, DeviceSelection.cpu());
+        CountDownLatch started = new CountDownLatch(1);
+        CompletableFuture<GenerationResult> running = CompletableFuture.supplyAsync(() -> closing.generate(
+                parameters(150), List.of(new ImagePrompt("a red circle", "", 1)),
+                (step, total) -> started.countDown()));
+        assertThat(started.await(60, TimeUnit.SECONDS)).isTrue();
+
+        closing.close();
+
+        assertThat(running).isDone();
+        assertThatThrownBy(running::get)
+                .isInstanceOf(ExecutionException.class)
+                .cause()
+                .isExactlyInstanceOf(GenerationException.class)
+                .hasMessage("The pipeline is closed.");
+    }
+
+    private GenerationResult generate(int steps, List<ImagePrompt> prompts) {
+        return pipeline.generate(parameters(steps), prompts, StepListener.NONE);
+    }
+
+    private static GenerationParameters parameters(int steps) {
+        return new GenerationParameters(
+                128, 128, steps, SchedulerName.EULER_ANCESTRAL, 7.5, 1, DecoderName.TINY, true);
+    }
+}

@@ -1,0 +1,69 @@
+package dev.darkroom.diffusion;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+class FittingBatchesTest {
+
+    private final List<Integer> tried = new ArrayList<>();
+
+    @Test
+    void splitsWhatIsMoreThanTheLargestBatch() {
+        List<List<String>> batches = FittingBatches.run(List.of("a", "b", "c", "d", "e"), 2, this::onBigDevice);
+
+        assertThat(batches).containsExactly(List.of("a", "b"), List.of("c", "d"), List.of("e"));
+    }
+
+    @Test
+    void halvesABatchThatDoesNotFitAndKeepsToTheSmallerSize() {
+        List<List<String>> batches =
+                FittingBatches.run(List.of("a", "b", "c", "d", "e", "f", "g", "h"), 8, this::onDeviceOfTwo);
+
+        assertThat(batches)
+                .containsExactly(List.of("a", "b"), List.of("c", "d"), List.of("e", "f"), List.of("g", "h"));
+        assertThat(tried).containsExactly(8, 4, 2, 2, 2, 2);
+    }
+
+    @Test
+    void givesUpWhenNotEvenOneFits() {
+        assertThatThrownBy(() -> FittingBatches.run(List.of("a", "b", "c"), 8, this::onDeviceOfNone))
+                .isInstanceOf(DeviceMemoryException.class)
+                .hasMessageContaining("Tried to allocate");
+        assertThat(tried).containsExactly(3, 1);
+    }
+
+    @Test
+    void doesNotRunAgainAfterAnotherFailure() {
+        assertThatThrownBy(() -> FittingBatches.run(List.of("a", "b"), 8, batch -> {
+            tried.add(batch.size());
+            throw new DeviceFaultException("The device is lost.", null);
+        })).isInstanceOf(DeviceFaultException.class);
+        assertThat(tried).containsExactly(2);
+    }
+
+    private List<String> onBigDevice(List<String> batch) {
+        return onDeviceOf(Integer.MAX_VALUE, batch);
+    }
+
+    private List<String> onDeviceOfTwo(List<String> batch) {
+        return onDeviceOf(2, batch);
+    }
+
+    private List<String> onDeviceOfNone(List<String> batch) {
+        return onDeviceOf(0, batch);
+    }
+
+    /** Fails as torch does where more images are asked for than the device holds. */
+    private List<String> onDeviceOf(int images, List<String> batch) {
+        tried.add(batch.size());
+        if (batch.size() > images) {
+            throw DeviceErrors.classify(new IllegalStateException(
+                    "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB"));
+        }
+        return List.copyOf(batch);
+    }
+}
