@@ -81,8 +81,8 @@ public final class Events {
     }
 
     /**
-     * The record that carries an event in CloudEvents' binary mode: attributes as {@code ce_*} headers, the media type as
-     * {@code content-type}, the data as value.
+     * The record that carries an event in CloudEvents' binary mode: attributes as {@code ce_*} headers, the media type
+     * as {@code content-type}, the data as value.
      *
      * @param key the key of the request's record; null if it had none
      */

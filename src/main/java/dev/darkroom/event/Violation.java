@@ -71,7 +71,8 @@ record Violation(String field, String sentence) {
             case "number" -> "a number from " + schema.get("minimum") + " to " + schema.get("maximum");
             case "object" -> schema.has("maxProperties")
                     ? "an object of at most " + schema.get("maxProperties") + " fields" : "an object";
-            default -> "a text of " + schema.path("minLength").asInt() + " to " + schema.get("maxLength") + " characters";
+            default -> "a text of " + schema.path("minLength").asInt() + " to " + schema.get("maxLength")
+                    + " characters";
         };
     }
 
