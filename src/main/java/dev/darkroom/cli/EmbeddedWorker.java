@@ -1,11 +1,18 @@
 package dev.darkroom.cli;
 
+import io.quarkus.runtime.ApplicationLifecycleManager;
 import io.quarkus.runtime.Quarkus;
 import io.quarkus.runtime.QuarkusApplication;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import picocli.CommandLine.ExitCode;
 
 /**
@@ -16,6 +23,8 @@ public final class EmbeddedWorker implements QuarkusApplication {
 
     // Quarkus makes the instance, so what it is to run cannot be handed to a constructor
     private static final AtomicReference<Callable<Integer>> TALKER = new AtomicReference<>();
+    private static final AtomicReference<Throwable> FAILURE = new AtomicReference<>();
+    private static final Pattern ENDING = Pattern.compile("worker=ending reason=\"([^\"]*)\"");
 
     /**
      * Runs the worker against the given servers until the talker is done.
@@ -41,28 +50,57 @@ public final class EmbeddedWorker implements QuarkusApplication {
         System.setProperty("quarkus.log.file.rotation.rotate-on-boot", "false");
         settings.forEach(System::setProperty);
         TALKER.set(talker);
-        AtomicReference<Throwable> failure = new AtomicReference<>();
-        int[] exitCode = {ExitCode.SOFTWARE};
+        FAILURE.set(null);
+        AtomicInteger exitCode = new AtomicInteger(ExitCode.SOFTWARE);
         Quarkus.run(EmbeddedWorker.class, (code, cause) -> {
-            exitCode[0] = code;
-            failure.set(cause);
+            exitCode.set(code);
+            if (cause != null) {
+                FAILURE.set(cause);
+            }
         });
-        if (failure.get() instanceof CommandException told) {
+        if (FAILURE.get() instanceof CommandException told) {
             throw told;
         }
-        if (failure.get() != null) {
-            throw new CommandException("The worker failed: %s%nIts log: %s".formatted(
-                    rootCause(failure.get()).getMessage(), log), failure.get());
+        if (FAILURE.get() != null) {
+            throw new CommandException("The worker failed: %s. Its log: %s".formatted(
+                    rootCause(FAILURE.get()).getMessage(), log), FAILURE.get());
         }
-        return exitCode[0];
+        if (exitCode.get() != ExitCode.OK && TALKER.get() != null) {
+            throw new CommandException("The worker ended%s. Its log: %s".formatted(reason(log), log));
+        }
+        return exitCode.get();
     }
 
     private static Throwable rootCause(Throwable failure) {
         return failure.getCause() == null ? failure : rootCause(failure.getCause());
     }
 
+    /** What the worker wrote when it ended by itself. */
+    private static String reason(Path log) {
+        try (Stream<String> lines = Files.lines(log)) {
+            return lines.map(ENDING::matcher).filter(Matcher::find).findFirst().map(found -> ": " + found.group(1))
+                    .orElse("");
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    /** Lets the talker talk, unless the worker ends before it is done. */
     @Override
-    public int run(String... args) throws Exception {
-        return TALKER.get().call();
+    public int run(String... args) {
+        Thread thread = new Thread(() -> {
+            int exitCode = ExitCode.SOFTWARE;
+            try {
+                exitCode = TALKER.get().call();
+            } catch (Exception e) {
+                FAILURE.set(e);
+            }
+            TALKER.set(null);
+            Quarkus.asyncExit(exitCode);
+        }, "talker");
+        thread.setDaemon(true);
+        thread.start();
+        Quarkus.waitForExit();
+        return ApplicationLifecycleManager.getExitCode();
     }
 }
