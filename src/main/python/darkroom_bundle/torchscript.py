@@ -1,6 +1,5 @@
 """TorchScript files: which torch may make them for a worker, and how they are saved."""
 
-import io
 import re
 import zipfile
 from pathlib import Path
@@ -42,9 +41,9 @@ def save_module(module: torch.jit.ScriptModule, path: Path) -> None:
 
     Two processes save the same module to the same bytes; in one process torch numbers the classes of later modules on.
     """
-    buffer = io.BytesIO()
-    torch.jit.save(module, buffer)
-    with zipfile.ZipFile(buffer) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as target:
+    as_saved = path.with_suffix(".saved")
+    torch.jit.save(module, as_saved)
+    with zipfile.ZipFile(as_saved) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as target:
         for name in source.namelist():
             # torch derives the serialization id from all records, the debug ones among them
             if name.endswith((".debug_pkl", "/.data/serialization_id")):
@@ -55,6 +54,7 @@ def save_module(module: torch.jit.ScriptModule, path: Path) -> None:
             padding = -header % _ALIGNMENT
             record.extra = b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
             target.writestr(record, source.read(name))
+    as_saved.unlink()
 
 
 def _minor(version: str) -> tuple[int, ...]:

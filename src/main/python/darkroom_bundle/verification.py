@@ -3,7 +3,9 @@
 from pathlib import Path
 
 import torch
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from torch import Tensor
+from transformers import CLIPTextModel
 
 from .checkpoint import Checkpoint
 from .format import LATENT_CHANNELS, TEXT_LENGTH
@@ -21,43 +23,59 @@ class VerificationError(Exception):
 
 @torch.no_grad()
 def verify(checkpoint: Checkpoint, directory: Path) -> None:
-    """Loads every module of the bundle in `directory` and compares it with its model.
+    """Loads every module of the bundle in `directory`, one at a time, and compares it with its model.
 
     :raises VerificationError: a result differs by more than the tolerance of the checkpoint's floating-point type
     """
     generator = torch.Generator("cpu").manual_seed(0)
-    load = {path.name: torch.jit.load(path, map_location="cpu") for path in directory.glob("*.pt")}
-    dtype = checkpoint.unet.dtype
+    _verify_text_encoder(directory / "text_encoder.pt", checkpoint.text_encoder, generator)
+    _verify_step(directory / "unet.pt", checkpoint.unet, generator)
+    _verify_decoder(directory / "vae_decoder.pt", checkpoint.vae, generator)
+    _verify_decoder(directory / "tiny_decoder.pt", checkpoint.tiny_vae, generator)
 
-    def check(name: str, actual: Tensor, expected: Tensor) -> None:
-        error = (actual.double() - expected.double()).abs().max() / expected.double().abs().max()
-        if not error <= TOLERANCE[dtype]:
-            raise VerificationError(f"{name}: differs from the checkpoint's model by {error:.1e} of the largest value")
 
+def _verify_text_encoder(path: Path, model: CLIPTextModel, generator: torch.Generator) -> None:
+    module = torch.jit.load(path, map_location="cpu")
+    for batch, _, _ in SHAPES:
+        ids = torch.randint(model.config.vocab_size, (batch, TEXT_LENGTH), generator=generator)
+        _compare(path, module(ids), model(ids).last_hidden_state, model.dtype)
+
+
+def _verify_step(path: Path, model: UNet2DConditionModel, generator: torch.Generator) -> None:
+    module = torch.jit.load(path, map_location="cpu")
     for batch, height, width in SHAPES:
-        ids = torch.randint(len(checkpoint.tokenizer), (batch, TEXT_LENGTH), generator=generator)
-        check("text_encoder.pt", load["text_encoder.pt"](ids), checkpoint.text_encoder(ids).last_hidden_state)
-
         size = (batch, LATENT_CHANNELS, height, width)
         sample, previous, noise = (torch.randn(size, generator=generator) for _ in range(3))
-        rows = (2 * batch, TEXT_LENGTH, checkpoint.unet.config.cross_attention_dim)
-        embeddings = torch.randn(rows, generator=generator)
-        for guided in (True, False):
-            context = embeddings if guided else embeddings[batch:]
-            coefficients = torch.tensor([501.0, 0.5, 7.5, 0.9, -0.8, 0.7, 0.6, 0.5, 0.4])
-            actual = load["unet.pt"](sample, previous, noise, context, coefficients)
-            inputs = torch.cat([0.5 * sample] * (2 if guided else 1))
-            prediction = checkpoint.unet(inputs.to(dtype), 501.0, context.to(dtype)).sample.float()
-            if guided:
-                unconditional, conditional = prediction.chunk(2)
-                prediction = unconditional + 7.5 * (conditional - unconditional)
-            denoised = 0.9 * sample - 0.8 * prediction
-            check("unet.pt", actual[1], denoised)
-            check("unet.pt", actual[0], 0.7 * sample + 0.6 * denoised + 0.5 * previous + 0.4 * noise)
+        for rows in (batch, 2 * batch):
+            embeddings = torch.randn(rows, TEXT_LENGTH, model.config.cross_attention_dim, generator=generator)
+            scaled = torch.cat([0.5 * sample] * (rows // batch))
+            epsilon = model(scaled.to(model.dtype), 501, embeddings.to(model.dtype)).sample.float()
+            if rows == 2 * batch:
+                unconditional, conditional = epsilon.chunk(2)
+                epsilon = unconditional + 7.5 * (conditional - unconditional)
+            denoised = 0.9 * sample - 0.8 * epsilon
+            following = 0.7 * sample + 0.6 * denoised + 0.5 * previous + 0.4 * noise
 
-        for name, vae in (("vae_decoder.pt", checkpoint.vae), ("tiny_decoder.pt", checkpoint.tiny_vae)):
-            decoded = vae.decode((sample / vae.config.scaling_factor).to(dtype)).sample.float()
-            levels = 255 * (decoded / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
-            pixels = load[name](sample).to(torch.float32)
-            # the rounding itself is no error, and a value on the edge between two levels may fall either way
-            check(name, torch.where((pixels - levels).abs() <= 0.5, levels, pixels), levels)
+            coefficients = torch.tensor([501.0, 0.5, 7.5, 0.9, -0.8, 0.7, 0.6, 0.5, 0.4])
+            actual = module(sample, previous, noise, embeddings, coefficients)
+            _compare(path, actual[0], following, model.dtype)
+            _compare(path, actual[1], denoised, model.dtype)
+
+
+def _verify_decoder(path: Path, model: AutoencoderKL | AutoencoderTiny, generator: torch.Generator) -> None:
+    module = torch.jit.load(path, map_location="cpu")
+    for batch, height, width in SHAPES:
+        latents = torch.randn(batch, LATENT_CHANNELS, height, width, generator=generator)
+        decoded = model.decode((latents / model.config.scaling_factor).to(model.dtype)).sample.float()
+        levels = 255 * (decoded / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
+        pixels = module(latents).float()
+        # half a level is the rounding itself; only what is beyond it is an error
+        nearest = levels.clamp(pixels - 0.5, pixels + 0.5)
+        _compare(path, nearest, levels, model.dtype)
+
+
+def _compare(path: Path, actual: Tensor, expected: Tensor, dtype: torch.dtype) -> None:
+    error = ((actual - expected).abs().max() / expected.abs().max()).item()
+    # not `>`, which NaN would pass
+    if not error <= TOLERANCE[dtype]:
+        raise VerificationError(f"{path.name}: differs from the checkpoint's model by {error:.1e} of the largest value")
