@@ -4,7 +4,7 @@ package dev.darkroom.event;
 public enum FailureReason {
     /** The request breaks its schema. A retry fails again until the request is corrected. */
     INVALID_REQUEST(false),
-    /** The request is valid, but the model or the store at hand does not offer what it asks for, such as a size. */
+    /** The request is valid, but the model at hand does not offer what it asks for, such as a size. */
     UNSUPPORTED_PARAMETERS(false),
     /** An earlier request with the same id asked for something else. Send it under an id of its own. */
     REQUEST_ID_REUSED(false),
@@ -14,8 +14,6 @@ public enum FailureReason {
     OUT_OF_MEMORY(true),
     /** The pipeline failed on this request. */
     GENERATION_FAILED(true),
-    /** The object store refused the images for good, as for want of permission. A retry helps once it is granted. */
-    STORAGE_REFUSED(true),
     /** The worker died on this request each time that it was tried. */
     TOO_MANY_ATTEMPTS(false);
 

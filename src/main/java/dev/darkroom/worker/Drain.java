@@ -4,8 +4,8 @@ import io.quarkus.runtime.ShutdownEvent;
 import io.smallrye.common.annotation.Identifier;
 import io.smallrye.reactive.messaging.kafka.KafkaClientService;
 import io.smallrye.reactive.messaging.kafka.KafkaConsumerRebalanceListener;
-import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import jakarta.inject.Singleton;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.Map;
@@ -19,7 +19,7 @@ import org.jboss.logging.Logger;
  * Leaves in peace: what is being generated or delivered gets some time to end and is committed; what only waits is
  * abandoned, uncommitted, to whoever has the partition next.
  */
-@ApplicationScoped
+@Singleton
 @Identifier("requests")
 class Drain implements KafkaConsumerRebalanceListener {
 
@@ -29,6 +29,7 @@ class Drain implements KafkaConsumerRebalanceListener {
     private final InFlight inFlight;
     private final Backlog backlog;
     private final KafkaClientService kafka;
+    private volatile boolean left;
 
     Drain(DarkroomConfig config, InFlight inFlight, Backlog backlog, KafkaClientService kafka) {
         this.timeout = config.flow().drainTimeout();
@@ -43,6 +44,7 @@ class Drain implements KafkaConsumerRebalanceListener {
         kafka.getConsumer("requests").pause().await().atMost(timeout);
         backlog.close();
         boolean drained = inFlight.awaitEmpty(timeout);
+        left = true;
         LOG.infof("worker=drained complete=%s abandoned=%d", drained, inFlight.count());
     }
 
@@ -57,6 +59,10 @@ class Drain implements KafkaConsumerRebalanceListener {
      */
     @Override
     public void onPartitionsRevoked(Consumer<?, ?> consumer, Collection<TopicPartition> partitions) {
+        if (left) {
+            // The consumer closes after the drain, when other beans are gone
+            return;
+        }
         backlog.revoke(partitions);
         try {
             inFlight.awaitEmpty(partitions, timeout);

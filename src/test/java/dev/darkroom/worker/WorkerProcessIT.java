@@ -132,7 +132,10 @@ class WorkerProcessIT {
     }
 
     private WorkerProcess start() {
-        return WorkerProcess.start(stack, folder, Map.of("DARKROOM_FLOW_DRAIN_TIMEOUT", "20s"));
+        return WorkerProcess.start(stack, folder, Map.of(
+                "DARKROOM_FLOW_DRAIN_TIMEOUT", "20s",
+                "MP_MESSAGING_INCOMING_REQUESTS_SESSION_TIMEOUT_MS", "6000",
+                "MP_MESSAGING_INCOMING_REQUESTS_HEARTBEAT_INTERVAL_MS", "2000"));
     }
 
     /** Requests of two kinds, spread over the partitions by their keys. */

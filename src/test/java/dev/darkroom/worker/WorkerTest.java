@@ -9,7 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.storage.MinioImageStore;
 import dev.darkroom.storage.StoreSettings;
-import io.quarkus.test.common.QuarkusTestResource;
+import io.quarkus.test.common.WithTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
 import jakarta.inject.Inject;
@@ -36,7 +36,7 @@ import org.junit.jupiter.api.Timeout;
 
 /** The flow and what it promises, against a real broker, a real store and the real pipeline. */
 @QuarkusTest
-@QuarkusTestResource(value = WorkerResource.class, restrictToAnnotatedClass = true)
+@WithTestResource(WorkerResource.class)
 @Timeout(180)
 class WorkerTest {
 
