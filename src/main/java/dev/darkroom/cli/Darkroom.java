@@ -1,5 +1,6 @@
 package dev.darkroom.cli;
 
+import dev.darkroom.bench.BenchCommand;
 import io.quarkus.runtime.Quarkus;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -24,6 +25,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             GenerateCommand.class,
             StackCommand.class,
             SendCommand.class,
+            BenchCommand.class,
             Darkroom.WorkerCommand.class,
         },
         footerHeading = "%nExamples:%n",

@@ -102,12 +102,10 @@ final class DemoCommand implements Callable<Integer> {
         try (StackProcess stack = StackProcess.start(0, 0, logs.resolve("stack.log"))) {
             progress.end("broker and store  up after " + ProgressLine.since(begin));
             progress.show("starting the worker …");
-            Map<String, String> settings = Map.of(
-                    "darkroom.bundle", Home.resolve("models/mini").toString(),
-                    "darkroom.state-dir", logs.resolve("state").toString(),
-                    "darkroom.progress.interval", "100ms");
+            // A short request would be over before the second sign of life
+            Map<String, String> settings = Map.of("darkroom.progress.interval", "50ms");
             long workerBegin = System.nanoTime();
-            exitCode = EmbeddedWorker.run(stack, settings, logs.resolve("worker.log"), () -> {
+            exitCode = EmbeddedWorker.run(stack, logs, settings, () -> {
                 progress.end("worker            up after " + ProgressLine.since(workerBegin));
                 return talk(stack, request);
             });

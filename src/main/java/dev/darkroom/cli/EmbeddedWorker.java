@@ -29,12 +29,13 @@ public final class EmbeddedWorker implements QuarkusApplication {
     /**
      * Runs the worker against the given servers until the talker is done.
      *
+     * @param folder where the worker keeps its log and its state
      * @param settings further configuration of the worker, as {@code darkroom.progress.interval}
-     * @param log where the worker's log goes
      * @param talker runs once the worker is up; what it returns is returned
      * @throws CommandException if the worker does not start, or the talker fails
      */
-    public static int run(StackProcess stack, Map<String, String> settings, Path log, Callable<Integer> talker) {
+    public static int run(StackProcess stack, Path folder, Map<String, String> settings, Callable<Integer> talker) {
+        Path log = folder.resolve("worker.log");
         Map.of(
                 "kafka.bootstrap.servers", stack.bootstrapServers(),
                 "darkroom.store.endpoint", stack.storeEndpoint(),
@@ -48,6 +49,10 @@ public final class EmbeddedWorker implements QuarkusApplication {
                 "quarkus.log.file.enabled", "true").forEach(System::setProperty);
         System.setProperty("quarkus.log.file.path", log.toString());
         System.setProperty("quarkus.log.file.rotation.rotate-on-boot", "false");
+        System.setProperty("darkroom.state-dir", folder.resolve("state").toString());
+        if (System.getenv("DARKROOM_BUNDLE") == null) {
+            System.setProperty("darkroom.bundle", Home.resolve("models/mini").toString());
+        }
         settings.forEach(System::setProperty);
         TALKER.set(talker);
         FAILURE.set(null);

@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.stream.Stream;
 
 /** Makes and removes folders. */
-final class Folders {
+public final class Folders {
 
     private Folders() {
     }
@@ -28,7 +28,7 @@ final class Folders {
     }
 
     /** Removes a folder with all that is in it. */
-    static void delete(Path folder) {
+    public static void delete(Path folder) {
         try (Stream<Path> content = Files.walk(folder)) {
             List<Path> paths = content.sorted(Comparator.reverseOrder()).toList();
             for (Path path : paths) {

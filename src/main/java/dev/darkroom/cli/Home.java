@@ -3,7 +3,7 @@ package dev.darkroom.cli;
 import java.nio.file.Path;
 
 /** Where Darkroom is installed: the checkout that the launcher names, or else the current directory. */
-final class Home {
+public final class Home {
 
     private static final Path PATH = Path.of(System.getProperty("cli.home", "")).toAbsolutePath();
 
@@ -16,7 +16,7 @@ final class Home {
     }
 
     /** A folder for logs and scratch files; it is made if it is not there. */
-    static Path scratch(String name) {
+    public static Path scratch(String name) {
         return Folders.create(PATH.resolve(".darkroom").resolve(name));
     }
 }

@@ -3,9 +3,9 @@ package dev.darkroom.cli;
 import dev.darkroom.diffusion.Profile;
 
 /** Reads profiles by the names that requests use. */
-final class ProfileOption extends ByLabel<Profile> {
+public final class ProfileOption extends ByLabel<Profile> {
 
-    ProfileOption() {
+    public ProfileOption() {
         super("profile", Profile.values(), Profile::label);
     }
 }
