@@ -31,6 +31,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -65,6 +66,9 @@ final class GenerateCommand implements Callable<Integer> {
     private static final ObjectMapper JSON = new ObjectMapper()
             .registerModule(new Jdk8Module())
             .setSerializationInclusion(JsonInclude.Include.NON_ABSENT);
+
+    /** What shells report for a process that an interrupt ended. */
+    private static final int INTERRUPTED = 130;
 
     private final ImageEncoder encoder = new ImageEncoder();
 
@@ -146,10 +150,14 @@ final class GenerateCommand implements Callable<Integer> {
         progress.show("loading the model …");
         try (DiffusionPipeline pipeline = DiffusionPipeline.load(
                 bundle == null ? Home.resolve("models/mini") : bundle, device)) {
+            // On an interrupt, too, torch has to be done before the JVM exits
+            Runtime.getRuntime().addShutdownHook(new Thread(pipeline::close));
             ModelDescription model = pipeline.model();
             progress.end("model %s on %s, %s: loaded in %s".formatted(
                     model.bundle(), model.device(), model.engine(), ProgressLine.since(begin)));
             generate(pipeline, images, progress);
+        } catch (CancellationException e) {
+            return INTERRUPTED;
         }
         return ExitCode.OK;
     }

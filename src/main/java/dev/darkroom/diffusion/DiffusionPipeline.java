@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -144,6 +145,8 @@ public final class DiffusionPipeline implements ImageGenerator {
             return new GenerationResult(images, Duration.ofNanos(encoded - start),
                     Duration.ofNanos(denoised - encoded), Duration.ofNanos(decoded - denoised), parameters.steps(),
                     prompts.size(), parameters.compiled() && model.compiled(), device.memory());
+        } catch (CancellationException e) {
+            throw e;
         } catch (RuntimeException e) {
             throw DeviceErrors.classify(e);
         }
@@ -262,14 +265,10 @@ public final class DiffusionPipeline implements ImageGenerator {
 
     private void requireOpen() {
         if (closed) {
-            throw new GenerationException("The pipeline is closed.", null);
+            throw new CancellationException("The pipeline is closed.");
         }
     }
 
-    /**
-     * Frees the model; callable from any thread. A batch that is running ends at its next step with a
-     * {@link GenerationException}, and this waits for it: a JVM that exits while torch computes crashes.
-     */
     @Override
     public void close() {
         closed = true;

@@ -17,6 +17,7 @@ public interface ImageGenerator extends AutoCloseable {
      * @throws DeviceMemoryException if the device has too little memory for even one image
      * @throws DeviceFaultException if the device is lost; the process must end, since nothing on it can be trusted
      * @throws GenerationException if the batch failed for another reason
+     * @throws java.util.concurrent.CancellationException if the generator was closed before the batch was done
      */
     GenerationResult generate(GenerationParameters parameters, List<ImagePrompt> prompts, StepListener listener);
 
@@ -30,6 +31,11 @@ public interface ImageGenerator extends AutoCloseable {
      */
     void check(GenerationParameters parameters);
 
+    /**
+     * Frees the model; callable from any thread, more than once. A batch that is running ends at its next step, and
+     * this waits for it. To be called before the JVM exits: libtorch's exit handlers free what a running batch still
+     * reads, and the process would crash.
+     */
     @Override
     void close();
 }

@@ -39,8 +39,7 @@ public final class ComputeDevice {
     public static ComputeDevice open(DeviceSelection selection) {
         String description = describe(selection);
         setDefault("ai.djl.offline", "true");
-        // TorchScript's profiling executor compiles each graph anew for the first inputs of each shape. On a CPU that
-        // costs more than it ever gives back; on a GPU the packages are compiled already.
+        // TorchScript's profiling executor makes no difference on a CPU; on a GPU it would fuse anew for every shape.
         setDefault("ai.djl.pytorch.graph_optimizer", "false");
         setDefault("ai.djl.pytorch.num_interop_threads", "1");
         // OpenMP's threads spin at every barrier: as many as there are cores stall as soon as anything else runs.

@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.stream.Collectors;
 import org.jboss.logging.Logger;
 
@@ -100,7 +101,7 @@ class Generator {
             LOG.infof("worker=ready bundle=%s device=\"%s\" engine=\"%s\" compiled=%s", opened.model().bundle(),
                     opened.model().device(), opened.model().engine(), opened.model().compiled());
             generate(journal);
-        } catch (InterruptedException e) {
+        } catch (InterruptedException | CancellationException e) {
             LOG.debug("The generator was interrupted", e);
         } catch (DeviceFaultException e) {
             exit.now(e);
@@ -142,7 +143,7 @@ class Generator {
             });
             result.memory().ifPresent(metrics::memory);
             delivery.deliver(batch, images.model(), result, start);
-        } catch (DeviceFaultException e) {
+        } catch (DeviceFaultException | CancellationException e) {
             throw e;
         } catch (UnsupportedParametersException e) {
             fail(batch, FailureReason.UNSUPPORTED_PARAMETERS, Optional.of(e.field()), e);
@@ -176,5 +177,9 @@ class Generator {
     void stop() {
         backlog.close();
         thread.interrupt();
+        ImageGenerator opened = images;
+        if (opened != null) {
+            opened.close();
+        }
     }
 }
