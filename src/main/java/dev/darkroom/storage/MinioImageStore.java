@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -29,6 +30,8 @@ import io.minio.errors.InsufficientDataException;
 import io.minio.errors.InvalidResponseException;
 import io.minio.errors.MinioException;
 import io.minio.errors.ServerException;
+import okhttp3.ConnectionPool;
+import okhttp3.Dispatcher;
 import okhttp3.OkHttpClient;
 import okhttp3.Protocol;
 
@@ -47,6 +50,10 @@ public final class MinioImageStore implements ImageStore {
     /** Written at the start to see whether this worker may write, and how the store takes conditional PUTs. */
     static final String PROBE_KEY = "outcomes/darkroom-write-probe";
 
+    /** More than any worker has threads that upload. */
+    private static final int CONCURRENT_CALLS = 128;
+    private static final int CONNECTIONS_KEPT = 16;
+
     private static final String SHA256 = "sha256";
     private static final int METADATA_LIMIT = 2000;
     private static final Pattern METADATA_NAME = Pattern.compile("[a-z0-9-]+");
@@ -64,7 +71,13 @@ public final class MinioImageStore implements ImageStore {
     /** Connects to nothing yet; {@link #open()} does. */
     public MinioImageStore(StoreSettings settings) {
         this.settings = settings;
+        // the client's calls all go through the dispatcher, which lets only five at a time through to one host by default
+        var dispatcher = new Dispatcher();
+        dispatcher.setMaxRequests(CONCURRENT_CALLS);
+        dispatcher.setMaxRequestsPerHost(CONCURRENT_CALLS);
         var http = new OkHttpClient.Builder()
+                .dispatcher(dispatcher)
+                .connectionPool(new ConnectionPool(CONNECTIONS_KEPT, 1, TimeUnit.MINUTES))
                 .protocols(List.of(Protocol.HTTP_1_1))
                 .connectTimeout(settings.connectTimeout())
                 .readTimeout(settings.readTimeout())
