@@ -17,7 +17,7 @@ public final class ContainerStack implements Stack {
     static final String STORE_IMAGE_VARIABLE = "DARKROOM_STORE_IMAGE";
 
     private static final String KAFKA_IMAGE = "apache/kafka:4.1.1";
-    private static final String STORE_IMAGE = "andrewgaul/s3proxy:s3proxy-2.6.0";
+    private static final String STORE_IMAGE = "andrewgaul/s3proxy:4.0.0";
     private static final int STORE_PORT = 80;
 
     private final KafkaContainer kafka;
