@@ -9,9 +9,12 @@ import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
 import io.smallrye.reactive.messaging.kafka.commit.KafkaCommitHandler;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.record.TimestampType;
 
 /** Records and jobs as the consumer would make them, and which of them were acknowledged. */
 final class Records {
@@ -22,16 +25,26 @@ final class Records {
         return record(partition, offset, request("request-" + partition + "-" + offset, 1));
     }
 
+    /** A record with headers, in a trace. */
+    SourceRecord record(Headers headers, Span span) {
+        return record(0, 0, "{}", headers, span);
+    }
+
     private SourceRecord record(int partition, long offset, String value) {
+        return record(partition, offset, value, new RecordHeaders(), Span.getInvalid());
+    }
+
+    private SourceRecord record(int partition, long offset, String value, Headers headers, Span span) {
         ConsumerRecord<byte[], byte[]> record = new ConsumerRecord<>("darkroom.requests", partition, offset,
-                null, value.getBytes(StandardCharsets.UTF_8));
+                ConsumerRecord.NO_TIMESTAMP, TimestampType.NO_TIMESTAMP_TYPE, 0, value.length(), null,
+                value.getBytes(StandardCharsets.UTF_8), headers, Optional.empty());
         return new SourceRecord(new IncomingKafkaRecord<>(record, "requests", 0, new KafkaCommitHandler() {
             @Override
             public <K, V> Uni<Void> handle(IncomingKafkaRecord<K, V> done) {
                 acknowledged.add(done.getOffset());
                 return Uni.createFrom().voidItem();
             }
-        }, null, false), Span.getInvalid());
+        }, null, false), span);
     }
 
     Job job(long offset, int count) {

@@ -69,6 +69,10 @@ final class WorkerProcess implements AutoCloseable {
         }
     }
 
+    boolean alive() {
+        return process.isAlive();
+    }
+
     String output() {
         try {
             return Files.readString(log);
