@@ -50,9 +50,6 @@ public final class EmbeddedWorker implements QuarkusApplication {
         System.setProperty("quarkus.log.file.path", log.toString());
         System.setProperty("quarkus.log.file.rotation.rotate-on-boot", "false");
         System.setProperty("darkroom.state-dir", folder.resolve("state").toString());
-        if (System.getenv("DARKROOM_BUNDLE") == null) {
-            System.setProperty("darkroom.bundle", Home.resolve("models/mini").toString());
-        }
         settings.forEach(System::setProperty);
         TALKER.set(talker);
         FAILURE.set(null);
@@ -67,11 +64,11 @@ public final class EmbeddedWorker implements QuarkusApplication {
             throw told;
         }
         if (FAILURE.get() != null) {
-            throw new CommandException("The worker failed: %s. Its log: %s".formatted(
+            throw new CommandException("The worker failed: %s Its log: %s".formatted(
                     rootCause(FAILURE.get()).getMessage(), log), FAILURE.get());
         }
         if (exitCode.get() != ExitCode.OK && TALKER.get() != null) {
-            throw new CommandException("The worker ended%s. Its log: %s".formatted(reason(log), log));
+            throw new CommandException("The worker ended%s Its log: %s".formatted(reason(log), log));
         }
         return exitCode.get();
     }
@@ -84,9 +81,9 @@ public final class EmbeddedWorker implements QuarkusApplication {
     private static String reason(Path log) {
         try (Stream<String> lines = Files.lines(log)) {
             return lines.map(ENDING::matcher).filter(Matcher::find).findFirst().map(found -> ": " + found.group(1))
-                    .orElse("");
+                    .orElse(".");
         } catch (IOException e) {
-            return "";
+            return ".";
         }
     }
 

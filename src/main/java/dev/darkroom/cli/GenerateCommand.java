@@ -6,6 +6,7 @@ import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.DiffusionPipeline;
 import dev.darkroom.diffusion.GeneratedImage;
+import dev.darkroom.diffusion.GenerationException;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImageGenerator;
@@ -14,6 +15,8 @@ import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.Profile;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.UnsupportedParametersException;
+import dev.darkroom.engine.BundleException;
+import dev.darkroom.engine.DeviceException;
 import dev.darkroom.engine.DeviceSelection;
 import dev.darkroom.event.Completed;
 import dev.darkroom.storage.ImageEncoder;
@@ -133,7 +136,9 @@ final class GenerateCommand implements Callable<Integer> {
             description = "Images that are denoised together. The bundle's largest batch unless given.")
     private Integer batchSize;
 
-    @Option(names = "--bundle", paramLabel = "DIR", description = "The model bundle. models/mini unless given.")
+    @Option(names = "--bundle", paramLabel = "DIR", defaultValue = "${env:DARKROOM_BUNDLE:-models/mini}",
+            showDefaultValue = CommandLine.Help.Visibility.NEVER,
+            description = "The model bundle. DARKROOM_BUNDLE's, or models/mini, unless given.")
     private Path bundle;
 
     @Option(names = "--device", paramLabel = "D", defaultValue = "cpu", converter = DeviceOption.class,
@@ -148,8 +153,7 @@ final class GenerateCommand implements Callable<Integer> {
         ProgressLine progress = ProgressLine.onStandardError();
         long begin = System.nanoTime();
         progress.show("loading the model …");
-        try (DiffusionPipeline pipeline = DiffusionPipeline.load(
-                bundle == null ? Home.resolve("models/mini") : bundle, device)) {
+        try (DiffusionPipeline pipeline = DiffusionPipeline.load(bundle, device)) {
             // On an interrupt, too, torch has to be done before the JVM exits
             Runtime.getRuntime().addShutdownHook(new Thread(pipeline::close));
             ModelDescription model = pipeline.model();
@@ -158,6 +162,9 @@ final class GenerateCommand implements Callable<Integer> {
             generate(pipeline, images, progress);
         } catch (CancellationException e) {
             return INTERRUPTED;
+        } catch (BundleException | DeviceException | GenerationException e) {
+            progress.clear();
+            throw new CommandException(e.getMessage(), e);
         }
         return ExitCode.OK;
     }

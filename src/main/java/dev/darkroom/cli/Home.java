@@ -10,7 +10,7 @@ public final class Home {
     private Home() {
     }
 
-    /** A file of the checkout, as {@code models/mini}. */
+    /** A file of the checkout, as {@code target/stack.classpath}. */
     static Path resolve(String relative) {
         return PATH.resolve(relative);
     }

@@ -10,6 +10,12 @@ import picocli.CommandLine.Option;
 @Command(
         name = "stack",
         description = "Runs a Kafka broker and an S3-compatible store, to play with from other terminals, until Ctrl-C.",
+        footerHeading = "%nExample, each line in a terminal of its own:%n",
+        footer = {
+            "  darkroom stack",
+            "  darkroom worker",
+            "  echo '{\"requestId\":\"first\",\"prompt\":\"a red apple\"}' | darkroom send --wait -"
+        },
         abbreviateSynopsis = true,
         showDefaultValues = true)
 final class StackCommand implements Callable<Integer> {

@@ -10,7 +10,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 class DarkroomTest {
 
     @ParameterizedTest
-    @CsvSource(delimiter = '|', textBlock = """
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
             genrate                              | Unmatched argument at index 0: 'genrate'
             generate                             | there is nothing to generate: give a PROMPT, or a file of prompts
             generate a --prompts b               | give either a PROMPT or --prompts FILE, not both
