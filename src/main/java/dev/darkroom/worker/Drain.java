@@ -2,7 +2,6 @@ package dev.darkroom.worker;
 
 import io.quarkus.runtime.ShutdownEvent;
 import io.smallrye.common.annotation.Identifier;
-import io.smallrye.reactive.messaging.kafka.KafkaClientService;
 import io.smallrye.reactive.messaging.kafka.KafkaConsumerRebalanceListener;
 import jakarta.enterprise.event.Observes;
 import jakarta.inject.Singleton;
@@ -28,20 +27,17 @@ class Drain implements KafkaConsumerRebalanceListener {
     private final Duration timeout;
     private final InFlight inFlight;
     private final Backlog backlog;
-    private final KafkaClientService kafka;
     private volatile boolean left;
 
-    Drain(DarkroomConfig config, InFlight inFlight, Backlog backlog, KafkaClientService kafka) {
+    Drain(DarkroomConfig config, InFlight inFlight, Backlog backlog) {
         this.timeout = config.flow().drainTimeout();
         this.inFlight = inFlight;
         this.backlog = backlog;
-        this.kafka = kafka;
     }
 
     /** Runs before the connectors are closed, so that outcomes can still be published and offsets committed. */
     void onShutdown(@Observes ShutdownEvent event) throws InterruptedException {
         inFlight.close();
-        kafka.getConsumer("requests").pause().await().atMost(timeout);
         backlog.close();
         boolean drained = inFlight.awaitEmpty(timeout);
         left = true;

@@ -118,7 +118,13 @@ class Generator {
             Batch batch = withoutExpired(next.get());
             if (!batch.isEmpty()) {
                 journal.begin(batch.jobs().stream().map(job -> Journal.Entry.of(job.request())).toList());
-                generate(batch);
+                try {
+                    generate(batch);
+                } catch (CancellationException e) {
+                    // Given up in peace: none of these requests is to blame
+                    journal.end();
+                    throw e;
+                }
                 journal.end();
             }
             next = backlog.take(images.model().largestBatch());
@@ -132,7 +138,21 @@ class Generator {
     }
 
     private void generate(Batch batch) {
-        Instant start = Instant.now();
+        try {
+            Instant start = Instant.now();
+            delivery.deliver(batch, images.model(), timed(batch, start), start);
+        } catch (DeviceFaultException | CancellationException e) {
+            throw e;
+        } catch (UnsupportedParametersException e) {
+            fail(batch, FailureReason.UNSUPPORTED_PARAMETERS, Optional.of(e.field()), e);
+        } catch (DeviceMemoryException e) {
+            fail(batch, FailureReason.OUT_OF_MEMORY, Optional.empty(), e);
+        } catch (RuntimeException e) {
+            failOrSplit(batch, e);
+        }
+    }
+
+    private GenerationResult timed(Batch batch, Instant start) {
         busySince = start;
         lastStep = start;
         try {
@@ -142,15 +162,7 @@ class Generator {
                 reports.onStep(step, total);
             });
             result.memory().ifPresent(metrics::memory);
-            delivery.deliver(batch, images.model(), result, start);
-        } catch (DeviceFaultException | CancellationException e) {
-            throw e;
-        } catch (UnsupportedParametersException e) {
-            fail(batch, FailureReason.UNSUPPORTED_PARAMETERS, Optional.of(e.field()), e);
-        } catch (DeviceMemoryException e) {
-            fail(batch, FailureReason.OUT_OF_MEMORY, Optional.empty(), e);
-        } catch (RuntimeException e) {
-            failOrSplit(batch, e);
+            return result;
         } finally {
             busySince = null;
             lastStep = null;

@@ -31,9 +31,11 @@ class RequestConsumer {
     CompletionStage<Void> receive(IncomingKafkaRecord<byte[], byte[]> record) throws InterruptedException {
         SourceRecord source = new SourceRecord(record,
                 tracing.start(record.getTopic(), record.getPartition(), record.getOffset(), record.getHeaders()));
-        if (inFlight.enter(source)) {
-            admission.admit(source);
+        if (!inFlight.enter(source)) {
+            // The worker is closing: never asking for the next record is what stops the consumer
+            return new CompletableFuture<>();
         }
+        admission.admit(source);
         return CompletableFuture.completedFuture(null);
     }
 }
