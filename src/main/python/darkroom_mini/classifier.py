@@ -9,6 +9,7 @@ features also serve as a perceptual distance.
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 import torch
@@ -17,19 +18,7 @@ from torch import nn
 
 from .latents import load_icons
 from .scene import Renderer, SceneSampler
-from .training import (
-    CONFIGURATION,
-    Average,
-    Clock,
-    Log,
-    architecture,
-    autocast,
-    compiled,
-    configuration,
-    load_models,
-    save_models,
-    setup,
-)
+from .training import CONFIGURATION, Log, architecture, configuration, load_models, save_models, setup
 from .vocabulary import OBJECT_NAMES
 
 
@@ -47,22 +36,20 @@ class _Residual(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Pixels [B, 3, 128, 128] in [-1, 1] → logits [B, objects]."""
+    """Pixels [B, 3, 128, 128] in [-1, 1] → logits [B, objects]. It works at half the resolution."""
 
-    def __init__(self, width: int = 32):
+    def __init__(self, width: int = 16):
         super().__init__()
-        widths = (width, 2 * width, 3 * width, 4 * width, 5 * width)
-        self.stem = nn.Conv2d(3, width, 5, stride=1, padding=2)
+        widths = (2 * width, 4 * width, 6 * width, 8 * width)
+        self.stem = nn.Conv2d(3, width, 3, padding=1)
         self.blocks = nn.ModuleList(_Residual(b, a) for b, a in zip((width, *widths), widths))
         self.head = nn.Linear(2 * widths[-1], len(OBJECT_NAMES))
 
     def features(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        """The activations after every block, [B, C, H, W], halving from 64×64."""
-        x = F.relu(self.stem(pixels))
-        activations = []
+        """The activations after the stem and every block, [B, C, H, W], halving from 64×64."""
+        activations = [F.relu(self.stem(F.avg_pool2d(pixels, 2)))]
         for block in self.blocks:
-            x = block(x)
-            activations.append(x)
+            activations.append(block(activations[-1]))
         return activations
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
@@ -71,16 +58,16 @@ class Classifier(nn.Module):
 
 
 def disturb(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """Small changes of tone and contrast, a little blur or noise; [-1, 1] to [-1, 1]."""
+    """Small changes of tone and contrast, a little blur and noise; [-1, 1] to [-1, 1]."""
     count, device = len(pixels), pixels.device
 
     def normal(*shape: int) -> torch.Tensor:
         return torch.randn(count, *shape, generator=generator, device=device)
 
-    soft = F.avg_pool2d(F.pad(pixels, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    soft = F.avg_pool2d(F.pad(pixels, (2, 2, 2, 2), mode="replicate"), 5, 1)
     blend = torch.rand(count, 1, 1, 1, generator=generator, device=device)
     pixels = pixels + (soft - pixels) * blend
-    pixels = pixels * (1 + 0.12 * normal(1, 1, 1)) + 0.08 * normal(3, 1, 1)
+    pixels = pixels * (1 + 0.12 * normal(1, 1, 1)) + 0.06 * normal(3, 1, 1)
     return (pixels + 0.04 * blend * normal(3, 128, 128)).clamp(-1, 1)
 
 
@@ -90,65 +77,65 @@ def main() -> None:
     parser.add_argument("--icons", type=Path, required=True)
     parser.add_argument("--weights", type=Path, required=True, help="folder with the weights of stage 3")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=75)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
 
-    clock = Clock(arguments.seconds)
     config = configuration(arguments.config)
     stage = config["classifier"]
     device = setup(config["seed"] + 3)
     generator = torch.Generator(device).manual_seed(config["seed"] + 3)
-    vae = architecture(config).vae().to(device, memory_format=torch.channels_last)
-    load_models(arguments.weights, {"vae": vae})
-    renderer, sampler = Renderer(load_icons(arguments.icons, device)), SceneSampler(device, "all")
-    classifier = Classifier(stage["width"]).to(device, memory_format=torch.channels_last)
-    model = compiled(classifier, device)
-    optimizer = torch.optim.AdamW(classifier.parameters(), lr=0, weight_decay=0.02)
-    average = Average([classifier], 0.99)
+    vae = architecture(config).vae().to(device)
+    factor = float(load_models(arguments.weights, {"vae": vae})["scaling_factor"])
+    renderer, sampler = Renderer(load_icons(arguments.icons, device), oversampling=1), SceneSampler(device, "all")
+    model = Classifier(stage["width"]).to(device)
+    optimizer = torch.optim.AdamW(model.parameters(), lr=stage["rate"], weight_decay=0.02)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, stage["rate"], stage["steps"], pct_start=0.15)
     log = Log(arguments.out / "losses.json", "classifier")
 
-    @torch.no_grad()
-    def batch(count: int, decoded: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw(count: int) -> tuple[torch.Tensor, torch.Tensor]:
         scenes = sampler.draw(count, generator, 0.0)
-        pixels = (renderer.render(scenes, generator) * 2 - 1).contiguous(memory_format=torch.channels_last)
-        if decoded:
-            half = count // 2
-            with autocast(device):
-                code = vae.encode(pixels[:half]).latent_dist.mean
-                code = code + 0.1 / float(vae.config.scaling_factor) * torch.randn(
-                    code.shape, generator=generator, device=device
-                ) * torch.rand(half, 1, 1, 1, generator=generator, device=device)
-                pixels[:half] = vae.decode(code).sample.float().clamp(-1, 1)
-        return pixels, scenes.first
+        return renderer.render(scenes, generator) * 2 - 1, scenes.first
 
-    step = 0
-    while step == 0 or not clock.over:
-        for group in optimizer.param_groups:
-            group["lr"] = stage["rate"] * clock.rate(step, 100)
-        pixels, objects = batch(stage["batch"], True)
-        with autocast(device):
-            logits = model(disturb(pixels, generator))
-        loss = F.cross_entropy(logits.float(), objects, label_smoothing=0.05)
+    @torch.no_grad()
+    def decoded(count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        pixels, objects = draw(count)
+        code = vae.encode(pixels).latent_dist.mean
+        amount = stage["latentNoise"] / factor * torch.rand(count, 1, 1, 1, generator=generator, device=device)
+        code = code + amount * torch.randn(code.shape, generator=generator, device=device)
+        return vae.decode(code).sample.clamp(-1, 1), objects
+
+    began = time.monotonic()
+    batches = [decoded(50) for _ in range(stage["decoded"] // 50)]
+    pool, pool_objects = torch.cat([p for p, _ in batches]), torch.cat([o for _, o in batches])
+    print(f"decoded={len(pool)} seconds={time.monotonic() - began:.0f}", flush=True)
+    for step in range(stage["steps"]):
+        pixels, objects = draw(stage["batch"])
+        index = torch.randint(len(pool), (stage["batch"] // 4,), generator=generator, device=device)
+        pixels, objects = torch.cat((pixels, pool[index])), torch.cat((objects, pool_objects[index]))
+        logits = model(disturb(pixels, generator))
+        loss = F.cross_entropy(logits, objects, label_smoothing=0.05)
         loss.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
-        average.update(step)
-        if step % 50 == 0:
-            log.add(step, clock.spent, loss=loss, accuracy=(logits.argmax(1) == objects).float().mean())
-        step += 1
-    average.swap()
-    classifier.eval()
+        schedule.step()
+        if step % 25 == 0:
+            accuracy = (logits.argmax(1) == objects).float().mean()
+            log.add(step, time.monotonic() - began, loss=loss.detach(), accuracy=accuracy)
+            save_models(arguments.out, {"classifier": model})
+    model.eval()
+    # fresh scenes: their places, sizes, light and colours were not met in training, at full quality
     generator.manual_seed(config["seed"] + 4)
+    renderer = Renderer(load_icons(arguments.icons, device))
     right = total = 0
     with torch.no_grad():
-        for _ in range(20 if device == "cuda" else 1):
-            pixels, objects = batch(256 if device == "cuda" else 8, False)
-            right += (classifier(pixels).argmax(1) == objects).sum()
+        for _ in range(20):
+            pixels, objects = draw(100)
+            right += int((model(pixels).argmax(1) == objects).sum())
             total += len(objects)
-    log.add(step, clock.spent, accuracy_on_renderings=right / total)
+    log.add(stage["steps"], time.monotonic() - began, accuracy_on_renderings=right / total)
     log.save()
-    save_models(arguments.out, {"classifier": classifier.half()})
+    save_models(arguments.out, {"classifier": model.half()})
 
 
 if __name__ == "__main__":

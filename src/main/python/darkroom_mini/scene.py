@@ -15,7 +15,6 @@ import torch.nn.functional as F
 from .vocabulary import COLOR_NAMES, COLORS, OBJECT_NAMES, STYLES, held_out
 
 IMAGE_SIZE = 128
-_OVERSAMPLING = 2
 _NONE = -1
 
 
@@ -63,9 +62,10 @@ class SceneSampler:
 class Renderer:
     """Renders scenes of the given icons."""
 
-    def __init__(self, icons: torch.Tensor):
+    def __init__(self, icons: torch.Tensor, oversampling: int = 2):
         """`icons`: uint8 [objects, styles, 4, S, S], RGBA, as `darkroom_mini.icons` writes them."""
         self._icons = icons
+        self._oversampling = oversampling
         self._colors = torch.tensor(list(COLORS.values()), device=icons.device, dtype=torch.float32) / 255
         axis = (torch.arange(IMAGE_SIZE, device=icons.device) + 0.5) / IMAGE_SIZE * 2 - 1
         self._y, self._x = torch.meshgrid(axis, axis, indexing="ij")
@@ -91,6 +91,8 @@ class Renderer:
             x = torch.where(double, side * uniform(0.45, 0.50), uniform(-0.10, 0.10))
             y = torch.where(double, uniform(-0.2, 0.2), uniform(-0.10, 0.10))
             angle = uniform(-0.18, 0.18)
+            if side > 0 and not double.any():
+                break
             rgba = self._place(objects.clamp(min=0), scenes.style, scale, x, y, angle)
             if side > 0:
                 rgba = rgba * double[:, None, None, None]
@@ -113,9 +115,9 @@ class Renderer:
         theta = torch.stack(
             (torch.stack((cos, sin, -cos * x - sin * y), 1), torch.stack((-sin, cos, sin * x - cos * y), 1)), 1
         )
-        side = IMAGE_SIZE * _OVERSAMPLING
+        side = IMAGE_SIZE * self._oversampling
         grid = F.affine_grid(theta, (len(objects), 4, side, side), align_corners=False)
-        return F.avg_pool2d(F.grid_sample(icons, grid, align_corners=False), _OVERSAMPLING)
+        return F.avg_pool2d(F.grid_sample(icons, grid, align_corners=False), self._oversampling)
 
     def _shift(self, alpha: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         theta = torch.zeros(len(alpha), 2, 3, device=alpha.device)
