@@ -38,15 +38,15 @@ class _Residual(nn.Module):
 class Classifier(nn.Module):
     """Pixels [B, 3, 128, 128] in [-1, 1] → logits [B, objects]. It works at half the resolution."""
 
-    def __init__(self, width: int = 16):
+    def __init__(self, width: int = 24):
         super().__init__()
-        widths = (2 * width, 4 * width, 6 * width, 8 * width)
-        self.stem = nn.Conv2d(3, width, 3, padding=1)
+        widths = (2 * width, 4 * width, 6 * width)
+        self.stem = nn.Conv2d(3, width, 5, stride=2, padding=2)
         self.blocks = nn.ModuleList(_Residual(b, a) for b, a in zip((width, *widths), widths))
         self.head = nn.Linear(2 * widths[-1], len(OBJECT_NAMES))
 
     def features(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        """The activations after the stem and every block, [B, C, H, W], halving from 64×64."""
+        """The activations after the stem and every block, [B, C, H, W], halving from 32×32."""
         activations = [F.relu(self.stem(F.avg_pool2d(pixels, 2)))]
         for block in self.blocks:
             activations.append(block(activations[-1]))
@@ -105,7 +105,7 @@ def main() -> None:
         return vae.decode(code).sample.clamp(-1, 1), objects
 
     began = time.monotonic()
-    batches = [decoded(50) for _ in range(stage["decoded"] // 50)]
+    batches = [decoded(20) for _ in range(stage["decoded"] // 20)]
     pool, pool_objects = torch.cat([p for p, _ in batches]), torch.cat([o for _, o in batches])
     print(f"decoded={len(pool)} seconds={time.monotonic() - began:.0f}", flush=True)
     for step in range(stage["steps"]):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 
 from .architecture import save_checkpoint
 from .tokenizer import train_tokenizer
 from .training import architecture, configuration, load_models
-from .vocabulary import corpus
+from .vocabulary import COLORS, OBJECT_NAMES, STYLES, corpus
 
 
 def main() -> None:
@@ -23,6 +24,8 @@ def main() -> None:
     extra = load_models(arguments.weights, models)
     models["vae"].register_to_config(scaling_factor=float(extra["scaling_factor"]))
     save_checkpoint(arguments.out, tokenizer, *models.values())
+    drawable = {"objects": list(OBJECT_NAMES), "colors": {k: list(v) for k, v in COLORS.items()}, "styles": list(STYLES)}
+    (arguments.out / "vocabulary.json").write_text(json.dumps(drawable, indent=2) + "\n")
 
 
 if __name__ == "__main__":
