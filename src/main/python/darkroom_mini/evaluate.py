@@ -1,0 +1,242 @@
+"""`python -m darkroom_mini.evaluate`: how good are the images of every profile, as the worker draws them.
+
+Two commands. `generate` runs `./darkroom generate` for every profile and for every point of the sweep, and skips what
+is there already. `measure` judges the images and writes `docs/quality.json`, which `darkroom_mini.report` turns into
+tables, charts and the contact sheet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from . import judge
+from .classifier import Classifier
+from .vocabulary import Scene, caption, every_pair, phrasings
+
+ROOT = Path(__file__).resolve().parents[4]
+PROMPTS = 300
+SWEEP_PROMPTS = 40
+SEED = 1000
+RESAMPLES = 2000
+
+# the order in which they are drawn: what the targets speak of comes first
+PROFILES = (
+    "baseline",
+    "final",
+    "dpm-20-cutoff",
+    "euler-20-cutoff",
+    "compiled-tiny",
+    "dpm-20",
+    "euler-20",
+    "compiled",
+    "euler-30",
+)
+# without compiled packages, as on a CPU, these draw by the very graph that the other one draws by
+SAME_GRAPH = {"compiled": "baseline", "euler-30": "baseline"}
+SCHEDULERS = ("euler-ancestral", "dpmpp-2m")
+CUTOFFS = (0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
+STEPS = (5, 8, 10, 15, 20, 30)
+STUDY_STEPS, STUDY_CUTOFF = 20, 0.4
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt and what its image must show, by index in the vocabulary."""
+
+    text: str
+    object: int
+    color: int
+    held_out: bool
+
+
+def prompts() -> list[Prompt]:
+    """Half of them pairs that training never showed, in turn with pairs that it did, so that any first part is fair."""
+    rng = random.Random(SEED)
+    halves = []
+    for held_out in (False, True):
+        pairs = rng.sample(every_pair(held_out), PROMPTS // 2)
+        halves.append(
+            [
+                Prompt(caption(Scene((o,), c, rng.randrange(2)), rng.choice(phrasings(1))), o, c, held_out)
+                for o, c in pairs
+            ]
+        )
+    return [prompt for pair in zip(*halves) for prompt in pair]
+
+
+def forwards(steps: int, cutoff: float) -> int:
+    """UNet forwards of one image: two in a guided step, and guidance ends after step ⌊cutoff · steps⌋."""
+    return steps + (steps if cutoff == 1 else min(steps, int(cutoff * steps) + 1))
+
+
+@dataclass(frozen=True)
+class Point:
+    """A point of the sweep: full decoder, guidance scale 7.5."""
+
+    scheduler: str
+    steps: int
+    cutoff: float
+
+    @property
+    def name(self) -> str:
+        return f"{self.scheduler}-{self.steps}-{self.cutoff}"
+
+
+def sweep() -> list[Point]:
+    """The cutoff at the study's number of steps, and the number of steps at the study's cutoff."""
+    points = [Point(s, STUDY_STEPS, c) for c in CUTOFFS for s in SCHEDULERS]
+    points += [Point(s, n, STUDY_CUTOFF) for n in STEPS if n != STUDY_STEPS for s in SCHEDULERS]
+    return points
+
+
+def generate(texts: list[str], out: Path, options: list[str]) -> None:
+    """Draws what is missing in `out` of one image for each text, by the worker's pipeline."""
+    present = sorted(out.glob("[0-9][0-9][0-9].png"))
+    if len(present) == len(texts):
+        return
+    file = out.parent / f"{out.name}.txt"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("\n".join(texts) + "\n", "utf-8")
+    with (out.parent / f"{out.name}.jsonl").open("w") as lines:
+        subprocess.run(
+            [ROOT / "darkroom", "generate", "--prompts", file, "--seed", str(SEED), "--out", out, *options],
+            check=True,
+            stdout=lines,
+        )
+
+
+def images(directory: Path, count: int) -> np.ndarray:
+    """uint8 [count, H, W, 3]."""
+    return np.stack([np.asarray(Image.open(directory / f"{i:03}.png").convert("RGB")) for i in range(count)])
+
+
+def interval(values: np.ndarray) -> list[float]:
+    """Mean and its 95 % bootstrap confidence interval (percentiles)."""
+    rng = np.random.default_rng(0)
+    means = values[rng.integers(len(values), size=(RESAMPLES, len(values)))].mean(1)
+    return [float(values.mean()), *map(float, np.percentile(means, (2.5, 97.5)))]
+
+
+def psnr(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Peak signal-to-noise ratio in dB of each pair, at most 100 where they are equal."""
+    error = ((a.astype(np.float64) - b) ** 2).mean((1, 2, 3))
+    return np.minimum(100, 10 * np.log10(255**2 / np.maximum(error, 1e-9)))
+
+
+def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Structural similarity of each pair (Wang et al., 2004: Gaussian window of σ 1.5)."""
+    from skimage.metrics import structural_similarity
+
+    options = {"channel_axis": 2, "gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+    return np.array([structural_similarity(x, y, data_range=255, **options) for x, y in zip(a, b)])
+
+
+@torch.no_grad()
+def distance(classifier: Classifier, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """LPIPS without its learned weights, on the classifier's features: not comparable with published LPIPS.
+
+    The squared difference of the features, each position's normalised over the channels, averaged over positions and
+    summed over the layers.
+    """
+
+    def features(batch: np.ndarray) -> list[torch.Tensor]:
+        pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return [f / (f.norm(dim=1, keepdim=True) + 1e-8) for f in classifier.features(pixels)]
+
+    total = []
+    for start in range(0, len(a), 50):
+        pairs = zip(features(a[start : start + 50]), features(b[start : start + 50]))
+        total.append(sum((x - y).square().sum(1).mean((1, 2)) for x, y in pairs).numpy())
+    return np.concatenate(total)
+
+
+def accuracy(drawn: np.ndarray, asked: list[Prompt], classifier: Classifier) -> Iterator[tuple[str, dict]]:
+    """Share of right colours, right objects, and both: of all prompts, of the seen pairs and of the held-out ones."""
+    color = judge.background(drawn) == [p.color for p in asked]
+    thing = judge.objects(classifier, drawn) == [p.object for p in asked]
+    held_out = np.array([p.held_out for p in asked])
+    for name, part in (("all", held_out | True), ("seen", ~held_out), ("heldOut", held_out)):
+        rights = {"color": color, "object": thing, "both": color & thing}
+        yield name, {k: interval(v[part].astype(float)) for k, v in rights.items()}
+
+
+def measure(directory: Path, classifier: Classifier) -> dict:
+    """The figures of every profile and point whose images are all there."""
+    asked = prompts()
+    figures: dict = {"prompts": PROMPTS, "sweepPrompts": SWEEP_PROMPTS, "profiles": {}, "sweep": []}
+    baseline = images(directory / "baseline", PROMPTS)
+    for profile in PROFILES:
+        source = directory / SAME_GRAPH.get(profile, profile)
+        if len(list(source.glob("[0-9]*.png"))) < PROMPTS:
+            print(f"{profile}: images are missing, left out")
+            continue
+        drawn = images(source, PROMPTS)
+        entry: dict = {"accuracy": dict(accuracy(drawn, asked, classifier))}
+        if profile != "baseline":
+            entry["toBaseline"] = {
+                "psnr": interval(psnr(drawn, baseline)),
+                "ssim": interval(ssim(drawn, baseline)),
+                "distance": interval(distance(classifier, drawn, baseline)),
+            }
+        if profile in SAME_GRAPH:
+            entry["sameGraphAs"] = SAME_GRAPH[profile]
+        figures["profiles"][profile] = entry
+        print(profile, json.dumps(entry["accuracy"]["all"]), json.dumps(entry.get("toBaseline")), flush=True)
+    some = asked[:SWEEP_PROMPTS]
+    for point in sweep():
+        if len(list((directory / point.name).glob("[0-9]*.png"))) < SWEEP_PROMPTS:
+            print(f"{point.name}: images are missing, left out")
+            continue
+        drawn = images(directory / point.name, SWEEP_PROMPTS)
+        entry = {"scheduler": point.scheduler, "steps": point.steps, "cutoff": point.cutoff}
+        entry["forwards"] = forwards(point.steps, point.cutoff)
+        entry |= dict(accuracy(drawn, some, classifier))["all"]
+        never = directory / Point(point.scheduler, STUDY_STEPS, 1.0).name
+        if point.steps == STUDY_STEPS and never.exists():
+            reference = images(never, SWEEP_PROMPTS)
+            entry["toNoCutoff"] = {
+                "psnr": interval(psnr(drawn, reference)),
+                "distance": interval(distance(classifier, drawn, reference)),
+            }
+        figures["sweep"].append(entry)
+    return figures
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m darkroom_mini.evaluate", description=__doc__.splitlines()[0])
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name in ("generate", "measure"):
+        command = commands.add_parser(name)
+        command.add_argument("--images", type=Path, required=True, help="folder of the images, one folder a profile")
+    commands.choices["generate"].add_argument("--only", choices=("profiles", "sweep"))
+    commands.choices["measure"].add_argument("--classifier", type=Path, default=Path(__file__).with_name("judge"))
+    commands.choices["measure"].add_argument("--out", type=Path, default=ROOT / "docs/quality.json")
+    arguments = parser.parse_args()
+    texts = [p.text for p in prompts()]
+    if arguments.command == "generate":
+        if arguments.only != "sweep":
+            for profile in PROFILES:
+                if profile not in SAME_GRAPH:
+                    generate(texts, arguments.images / profile, ["--profile", profile])
+        if arguments.only != "profiles":
+            for point in sweep():
+                how = ["--scheduler", point.scheduler, "--steps", str(point.steps), "--cutoff", str(point.cutoff)]
+                options = ["--profile", "baseline", *how]
+                generate(texts[:SWEEP_PROMPTS], arguments.images / point.name, options)
+    else:
+        figures = measure(arguments.images, judge.load_classifier(arguments.classifier))
+        arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
