@@ -47,6 +47,13 @@ SCHEDULERS = ("euler-ancestral", "dpmpp-2m")
 CUTOFFS = (0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 STEPS = (5, 8, 10, 15, 20, 30)
 STUDY_STEPS, STUDY_CUTOFF = 20, 0.4
+# points of the sweep that are profiles: their images serve for both
+SAME_SETTINGS = {
+    ("euler-ancestral", 20, 1.0): "euler-20",
+    ("dpmpp-2m", 20, 1.0): "dpm-20",
+    ("euler-ancestral", 20, 0.4): "euler-20-cutoff",
+    ("dpmpp-2m", 20, 0.4): "dpm-20-cutoff",
+}
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,9 @@ class Point:
 
     @property
     def name(self) -> str:
-        return f"{self.scheduler}-{self.steps}-{self.cutoff}"
+        """The folder of its images."""
+        settings = (self.scheduler, self.steps, self.cutoff)
+        return SAME_SETTINGS.get(settings, f"sweep-{self.scheduler}-{self.steps}-{self.cutoff}")
 
 
 def sweep() -> list[Point]:
@@ -229,7 +238,7 @@ def main() -> None:
                 if profile not in SAME_GRAPH:
                     generate(texts, arguments.images / profile, ["--profile", profile])
         if arguments.only != "profiles":
-            for point in sweep():
+            for point in (p for p in sweep() if p.name not in PROFILES):
                 how = ["--scheduler", point.scheduler, "--steps", str(point.steps), "--cutoff", str(point.cutoff)]
                 options = ["--profile", "baseline", *how]
                 generate(texts[:SWEEP_PROMPTS], arguments.images / point.name, options)

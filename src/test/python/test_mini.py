@@ -1,0 +1,96 @@
+"""The parts of `darkroom_mini` that its figures rest on."""
+
+import numpy as np
+import pytest
+import torch
+from darkroom_mini import judge
+from darkroom_mini.architecture import Architecture
+from darkroom_mini.evaluate import Point, forwards, interval, prompts, psnr
+from darkroom_mini.scene import Renderer, SceneSampler
+from darkroom_mini.train_vae import normalise_latents
+from darkroom_mini.vocabulary import COLOR_NAMES, COLORS, OBJECT_NAMES, STYLES, Scene, caption, every_pair, held_out
+
+
+def test_a_fifth_of_the_pairs_is_held_out_and_every_object_and_color_is_seen():
+    seen = every_pair(held=False)
+    share = 1 - len(seen) / (len(OBJECT_NAMES) * len(COLOR_NAMES))
+    assert 0.17 < share < 0.23
+    assert {o for o, _ in seen} == set(range(len(OBJECT_NAMES)))
+    assert {c for _, c in seen} == set(range(len(COLOR_NAMES)))
+
+
+def test_training_never_draws_a_held_out_pair():
+    scenes = SceneSampler("cpu", "seen").draw(5000, torch.Generator().manual_seed(1), doubles=0.5)
+    for objects in (scenes.first, scenes.second):
+        for o, c in zip(objects.tolist(), scenes.color.tolist()):
+            assert o < 0 or not held_out(OBJECT_NAMES[o], COLOR_NAMES[c])
+    assert (scenes.second >= 0).any()
+    assert (scenes.first != scenes.second).all()
+
+
+def test_a_caption_names_objects_color_and_style():
+    scene = Scene((OBJECT_NAMES.index("umbrella"), OBJECT_NAMES.index("broccoli")), COLOR_NAMES.index("orange"), 1)
+    template = "{object} and {second} on {a_color} background, {style}"
+    assert caption(scene, template) == "an umbrella and broccoli on an orange background, glossy icon"
+
+
+@pytest.mark.parametrize("color", COLOR_NAMES)
+def test_the_judge_names_the_background_of_a_scene(color):
+    # a white square for every object
+    icons = torch.full((len(OBJECT_NAMES), len(STYLES), 4, 32, 32), 255, dtype=torch.uint8)
+    scenes = SceneSampler("cpu", "all").draw(8, torch.Generator().manual_seed(2), doubles=0)
+    scenes.color[:] = COLOR_NAMES.index(color)
+    pixels = Renderer(icons).render(scenes, torch.Generator().manual_seed(3))
+    assert pixels.shape == (8, 3, 128, 128)
+    images = pixels.mul(255).round().byte().permute(0, 2, 3, 1).numpy()
+    assert judge.background(images).tolist() == [COLOR_NAMES.index(color)] * 8
+
+
+def test_the_named_colors_are_well_apart():
+    lab = judge.oklab(np.array(list(COLORS.values())) / 255)
+    distances = np.linalg.norm(lab[:, None] - lab, axis=2)
+    assert distances[~np.eye(len(lab), dtype=bool)].min() > 0.14
+
+
+def test_normalising_the_latents_changes_no_image():
+    torch.manual_seed(0)
+    vae = Architecture().vae()
+    pixels = torch.rand(4, 3, 128, 128) * 2 - 1
+    with torch.no_grad():
+        latents = vae.encode(pixels).latent_dist.mean
+        image = vae.decode(latents).sample
+        normalise_latents(vae, latents)
+        normal = vae.encode(pixels).latent_dist.mean
+        again = vae.decode(normal).sample
+    scaled = normal * vae.config.scaling_factor
+    torch.testing.assert_close(again, image, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(scaled.mean((0, 2, 3)), torch.zeros(4), rtol=0, atol=1e-3)
+    torch.testing.assert_close(scaled.std((0, 2, 3)), torch.ones(4), rtol=0, atol=1e-3)
+
+
+def test_forwards_count_the_guided_steps_twice():
+    assert forwards(20, 0.4) == 29
+    assert forwards(20, 1.0) == 40
+    assert forwards(5, 0.4) == 8
+
+
+def test_half_of_the_prompts_are_held_out_pairs():
+    asked = prompts()
+    assert len(asked) == 300
+    assert sum(p.held_out for p in asked) == 150
+    assert sum(p.held_out for p in asked[:40]) == 20
+
+
+def test_a_point_of_the_sweep_that_is_a_profile_uses_its_images():
+    assert Point("dpmpp-2m", 20, 0.4).name == "dpm-20-cutoff"
+    assert Point("dpmpp-2m", 10, 0.4).name == "sweep-dpmpp-2m-10-0.4"
+
+
+def test_interval_holds_the_mean():
+    mean, low, high = interval(np.array([0.0, 1.0] * 50))
+    assert mean == 0.5 and 0.39 < low < 0.5 < high < 0.61
+
+
+def test_psnr_of_images_that_differ_by_one_level():
+    image = np.full((2, 8, 8, 3), 100, np.uint8)
+    assert psnr(image, image + np.uint8(1)) == pytest.approx([48.13, 48.13], abs=0.01)
