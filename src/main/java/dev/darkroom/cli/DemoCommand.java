@@ -95,6 +95,7 @@ final class DemoCommand implements Callable<Integer> {
         }
         GenerationRequest request = request();
         Folders.create(out);
+        NativeLibraries.announce(progress);
         Path logs = Home.scratch("demo-" + ProcessHandle.current().pid());
         long begin = System.nanoTime();
         progress.show("starting a Kafka broker and an S3 store …");
@@ -210,6 +211,7 @@ final class DemoCommand implements Callable<Integer> {
     }
 
     private static void row(String stage, double milliseconds, String note) {
-        System.out.printf(Locale.ROOT, "  %-15s %9.1f ms   %s%n", stage, milliseconds, note);
+        System.out.println(
+                String.format(Locale.ROOT, "  %-15s %9.1f ms   %s", stage, milliseconds, note).stripTrailing());
     }
 }

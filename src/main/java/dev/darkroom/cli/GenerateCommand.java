@@ -152,6 +152,7 @@ final class GenerateCommand implements Callable<Integer> {
         QuietLog.warningsToStandardError();
         ProgressLine progress = ProgressLine.onStandardError();
         long begin = System.nanoTime();
+        NativeLibraries.announce(progress);
         progress.show("loading the model …");
         try (DiffusionPipeline pipeline = DiffusionPipeline.load(bundle, device)) {
             // On an interrupt, too, torch has to be done before the JVM exits
