@@ -2,12 +2,16 @@ package dev.darkroom.cli;
 
 import dev.darkroom.bench.BenchCommand;
 import io.quarkus.runtime.Quarkus;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.IParameterExceptionHandler;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ScopeType;
@@ -56,6 +60,7 @@ public final class Darkroom implements Callable<Integer> {
         CommandLine commandLine = new CommandLine(new Darkroom());
         commandLine.setUsageHelpWidth(HELP_WIDTH);
         commandLine.setUsageHelpLongOptionsMaxWidth(26);
+        addVocabulary(commandLine.getSubcommands().get("generate").getCommandSpec().usageMessage());
         commandLine.setParameterExceptionHandler(tellWrongArguments());
         commandLine.setExecutionExceptionHandler((failure, command, parsed) -> {
             if (failure instanceof CommandException) {
@@ -66,6 +71,13 @@ public final class Darkroom implements Callable<Integer> {
             return ExitCode.SOFTWARE;
         });
         return commandLine.execute(args);
+    }
+
+    private static void addVocabulary(UsageMessageSpec help) {
+        String bundle = System.getenv().getOrDefault("DARKROOM_BUNDLE", "models/mini");
+        List<String> footer = new ArrayList<>(List.of(help.footer()));
+        Vocabulary.lines(Path.of(bundle)).forEach(line -> footer.addAll(List.of("", line)));
+        help.footer(footer.toArray(String[]::new));
     }
 
     private static IParameterExceptionHandler tellWrongArguments() {

@@ -86,6 +86,12 @@ class GenerateCommandTest {
     }
 
     @Test
+    void theHelpTellsWhatTheModelDraws() {
+        assertThat(CommandLineRun.of("generate", "--help").out())
+                .contains("Objects: red apple, ").contains("Backgrounds: white, ").contains("Styles: flat icon, ");
+    }
+
+    @Test
     void whatTheBundleDoesNotOfferIsAWrongArgument() {
         CommandLineRun run = generate("a red apple", "--width", "512");
 
