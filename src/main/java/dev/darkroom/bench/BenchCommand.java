@@ -55,7 +55,7 @@ public final class BenchCommand implements Callable<Integer> {
 
     private static final String REQUESTS = "darkroom.requests";
     private static final String COMPLETIONS = "darkroom.completions";
-    private static final String PROMPT = "a red apple on a teal background, flat icon";
+    private static final String PROMPT = "a rocket on a purple background, flat icon";
     private static final Duration POLL = Duration.ofMillis(200);
     private static final Duration SILENCE = Duration.ofMinutes(10);
 

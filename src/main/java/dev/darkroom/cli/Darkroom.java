@@ -35,7 +35,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom demo                              everything at once, from request to image",
-            "  darkroom generate \"a red apple\" --out out  the pipeline alone, without Kafka",
+            "  darkroom generate \"a red car\" --out out    the pipeline alone, without Kafka",
             "  darkroom COMMAND --help                    what a command takes"
         })
 public final class Darkroom implements Callable<Integer> {

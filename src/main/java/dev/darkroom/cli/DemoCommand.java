@@ -53,7 +53,7 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom demo",
-            "  darkroom demo \"a yellow umbrella on a navy background, flat icon\" --count 4 --seed 1"
+            "  darkroom demo \"an umbrella on a yellow background, glossy icon\" --count 4 --seed 1"
         })
 final class DemoCommand implements Callable<Integer> {
 
@@ -70,7 +70,7 @@ final class DemoCommand implements Callable<Integer> {
     private CommandSpec spec;
 
     @Parameters(arity = "0..1", paramLabel = "PROMPT",
-            defaultValue = "a red apple on a teal background, flat icon", description = "What the image shows.")
+            defaultValue = "a rocket on a purple background, flat icon", description = "What the image shows.")
     private String prompt;
 
     @Option(names = "--profile", paramLabel = "P", defaultValue = "final", converter = ProfileOption.class,

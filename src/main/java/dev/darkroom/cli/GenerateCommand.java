@@ -61,7 +61,7 @@ import picocli.CommandLine.TypeConversionException;
         sortOptions = false,
         footerHeading = "%nExamples:%n",
         footer = {
-            "  darkroom generate \"a red apple on a teal background, flat icon\" --seed 7",
+            "  darkroom generate \"a rocket on a purple background, flat icon\" --seed 7",
             "  darkroom generate --prompts prompts.txt --profile baseline --seed 0 --out baseline"
         })
 final class GenerateCommand implements Callable<Integer> {

@@ -49,7 +49,7 @@ import picocli.CommandLine.Spec;
         sortOptions = false,
         footerHeading = "%nExamples, with `darkroom stack` and a worker in other terminals:%n",
         footer = {
-            "  echo '{\"requestId\":\"r-1\",\"prompt\":\"a blue mug\"}' | darkroom send --wait -",
+            "  echo '{\"requestId\":\"r-1\",\"prompt\":\"a red car\"}' | darkroom send --wait -",
             "  KAFKA_BOOTSTRAP_SERVERS=broker:9092 darkroom send requests.jsonl"
         })
 final class SendCommand implements Callable<Integer> {

@@ -14,7 +14,7 @@ import picocli.CommandLine.Option;
         footer = {
             "  darkroom stack",
             "  darkroom worker",
-            "  echo '{\"requestId\":\"first\",\"prompt\":\"a red apple\"}' | darkroom send --wait -"
+            "  echo '{\"requestId\":\"first\",\"prompt\":\"a red car\"}' | darkroom send --wait -"
         },
         abbreviateSynopsis = true,
         showDefaultValues = true)
@@ -49,7 +49,7 @@ final class StackCommand implements Callable<Integer> {
                     In a second terminal, a worker:
                       %s./darkroom worker
                     In a third, a request:
-                      echo '{"requestId":"first","prompt":"a red apple on a teal background"}' | %s./darkroom send --wait -
+                      echo '{"requestId":"first","prompt":"a rocket on a purple background"}' | %s./darkroom send --wait -
                     """, workerSettings(), clientSettings());
             if (stack.join()) {
                 return ExitCode.OK;
