@@ -259,13 +259,14 @@ class WorkerTest {
         String warmUp = id();
         topics.send(request(warmUp, "a lime"));
         topics.outcome(warmUp);
+        await().atMost(Duration.ofSeconds(20)).until(() -> topics.committed() == topics.sent());
+        long committed = topics.committed();
         // Thirty requests, of which sixteen can be under way
         List<String> ids = IntStream.range(0, 30).mapToObj(i -> id()).toList();
         gate.shut();
         ids.forEach(id -> topics.send(request(id, "a fig " + id)));
         await().atMost(Duration.ofSeconds(20)).until(() -> metric("darkroom_in_flight") == 16);
-        long committed = topics.committed();
-        await().during(Duration.ofSeconds(3)).atMost(Duration.ofSeconds(10))
+        await().during(Duration.ofSeconds(3)).atMost(Duration.ofSeconds(20))
                 .until(() -> topics.committed() == committed && metric("darkroom_in_flight") == 16);
         gate.open();
 
