@@ -1,9 +1,8 @@
 """The judge: a small convolutional network that names the object in an image.
 
-`python -m darkroom_mini.classifier` trains it on rendered scenes, half of them passed through the VAE so that it
-knows what decoded latents look like, and states its accuracy on real renderings that it was not trained on. Scenes of
-all pairs of object and colour are used, so it is no better on the pairs that the diffusion model has seen. Its
-features also serve as a perceptual distance.
+`python -m darkroom_mini.classifier` trains it on rendered scenes, a fifth of each batch passed through the VAE so that
+it knows what decoded latents look like, and states its accuracy on renderings that it was not trained on. Scenes of all
+pairs of object and colour are used, so it is no better on the pairs that the diffusion model has seen.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from . import judge
@@ -150,25 +149,6 @@ def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return np.array([structural_similarity(x, y, data_range=255, **options) for x, y in zip(a, b)])
 
 
-@torch.no_grad()
-def distance(classifier: Classifier, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """LPIPS without its learned weights, on the classifier's features: not comparable with published LPIPS.
-
-    The squared difference of the features, each position's normalised over the channels, averaged over positions and
-    summed over the layers.
-    """
-
-    def features(batch: np.ndarray) -> list[torch.Tensor]:
-        pixels = torch.from_numpy(batch).permute(0, 3, 1, 2).float() / 127.5 - 1
-        return [f / (f.norm(dim=1, keepdim=True) + 1e-8) for f in classifier.features(pixels)]
-
-    total = []
-    for start in range(0, len(a), 50):
-        pairs = zip(features(a[start : start + 50]), features(b[start : start + 50]))
-        total.append(sum((x - y).square().sum(1).mean((1, 2)) for x, y in pairs).numpy())
-    return np.concatenate(total)
-
-
 def accuracy(drawn: np.ndarray, asked: list[Prompt], classifier: Classifier) -> Iterator[tuple[str, dict]]:
     """Share of right colours, right objects, and both: of all prompts, of the seen pairs and of the held-out ones."""
     color = judge.background(drawn) == [p.color for p in asked]
@@ -181,6 +161,10 @@ def accuracy(drawn: np.ndarray, asked: list[Prompt], classifier: Classifier) -> 
 
 def measure(directory: Path, classifier: Classifier) -> dict:
     """The figures of every profile and point whose images are all there."""
+    # its weights are an optional dependency that `generate` can do without
+    from .perceptual import PerceptualDistance
+
+    distance = PerceptualDistance()
     asked = prompts()
     figures: dict = {"prompts": PROMPTS, "sweepPrompts": SWEEP_PROMPTS, "profiles": {}, "sweep": []}
     baseline = images(directory / "baseline", PROMPTS)
@@ -195,7 +179,7 @@ def measure(directory: Path, classifier: Classifier) -> dict:
             entry["toBaseline"] = {
                 "psnr": interval(psnr(drawn, baseline)),
                 "ssim": interval(ssim(drawn, baseline)),
-                "distance": interval(distance(classifier, drawn, baseline)),
+                "distance": interval(distance(drawn, baseline)),
             }
         if profile in SAME_GRAPH:
             entry["sameGraphAs"] = SAME_GRAPH[profile]
@@ -215,7 +199,7 @@ def measure(directory: Path, classifier: Classifier) -> dict:
             reference = images(never, SWEEP_PROMPTS)
             entry["toNoCutoff"] = {
                 "psnr": interval(psnr(drawn, reference)),
-                "distance": interval(distance(classifier, drawn, reference)),
+                "distance": interval(distance(drawn, reference)),
             }
         figures["sweep"].append(entry)
     return figures

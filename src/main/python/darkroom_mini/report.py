@@ -1,9 +1,10 @@
-"""`python -m darkroom_mini.report`: docs/quality.json as tables and charts, the loss curves, and the contact sheet."""
+"""`python -m darkroom_mini.report`: docs/quality.json as the tables of docs/quality.md, charts, and the contact sheet."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 import matplotlib
@@ -17,6 +18,16 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 SHEET_ROWS = 8
 _COLORS = dict(zip(SCHEDULERS, ("tab:orange", "tab:blue")))
+
+
+def insert(text: str, **tables: str) -> str:
+    """The text with each table between the comments `<!-- NAME -->` and `<!-- end -->`."""
+    for name, table in tables.items():
+        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
+        text, count = re.subn(pattern, lambda m: m[1] + table + "\n" + m[2], text, flags=re.DOTALL)
+        if count != 1:
+            raise ValueError(f"there is no place for the table {name}")
+    return text
 
 
 def percent(interval: list[float]) -> str:
@@ -38,7 +49,7 @@ def profile_tables(figures: dict) -> str:
         a = entry["accuracy"]
         cells = (a["all"]["color"], a["seen"]["object"], a["heldOut"]["object"], a["all"]["both"])
         lines.append(f"| `{name}` | " + " | ".join(map(percent, cells)) + " |")
-    lines += ["", "| profile | PSNR, dB | SSIM | feature distance |", "|---|---|---|---|"]
+    lines += ["", "| profile | PSNR, dB | SSIM | perceptual distance |", "|---|---|---|---|"]
     for name, entry in figures["profiles"].items():
         if name == "baseline":
             continue
@@ -141,7 +152,8 @@ def main() -> None:
     arguments = parser.parse_args()
     docs = arguments.docs
     figures = json.loads((docs / "quality.json").read_text())
-    (docs / "quality-tables.md").write_text(profile_tables(figures) + "\n\n" + sweep_table(figures) + "\n")
+    page = docs / "quality.md"
+    page.write_text(insert(page.read_text(), profiles=profile_tables(figures), sweep=sweep_table(figures)))
     if figures["sweep"]:
         sweep_chart(figures, docs / "images/quality-sweep.png")
     loss_chart(json.loads((docs / "training-losses.json").read_text()), docs / "images/training-losses.png")
