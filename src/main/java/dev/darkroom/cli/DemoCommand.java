@@ -101,13 +101,13 @@ final class DemoCommand implements Callable<Integer> {
         progress.show("starting a Kafka broker and an S3 store …");
         int exitCode;
         try (StackProcess stack = StackProcess.start(0, 0, logs.resolve("stack.log"))) {
-            progress.end("broker and store  up after " + ProgressLine.since(begin));
-            progress.show("starting the worker …");
+            progress.end("broker and store  ready after " + ProgressLine.since(begin));
+            progress.show("starting the worker and loading its model …");
             // A short request would be over before the second sign of life
             Map<String, String> settings = Map.of("darkroom.progress.interval", "50ms");
             long workerBegin = System.nanoTime();
             exitCode = EmbeddedWorker.run(stack, logs, settings, () -> {
-                progress.end("worker            up after " + ProgressLine.since(workerBegin));
+                progress.end("worker            ready after " + ProgressLine.since(workerBegin));
                 return talk(stack, request);
             });
         }
@@ -153,7 +153,7 @@ final class DemoCommand implements Callable<Integer> {
     private CloudEvent await(EventClient client, String requestId) {
         AtomicReference<CloudEvent> found = new AtomicReference<>();
         long begin = System.nanoTime();
-        progress.show("waiting for the worker to load its model …");
+        progress.show("waiting for the worker …");
         while (found.get() == null) {
             if (System.nanoTime() - begin > PATIENCE.toNanos()) {
                 throw new CommandException("There is no outcome after %d minutes.".formatted(PATIENCE.toMinutes()));

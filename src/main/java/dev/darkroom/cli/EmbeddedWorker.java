@@ -3,6 +3,8 @@ package dev.darkroom.cli;
 import io.quarkus.runtime.ApplicationLifecycleManager;
 import io.quarkus.runtime.Quarkus;
 import io.quarkus.runtime.QuarkusApplication;
+import io.smallrye.health.SmallRyeHealthReporter;
+import jakarta.enterprise.inject.spi.CDI;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -24,6 +26,7 @@ public final class EmbeddedWorker implements QuarkusApplication {
     // Quarkus makes the instance, so what it is to run cannot be handed to a constructor
     private static final AtomicReference<Callable<Integer>> TALKER = new AtomicReference<>();
     private static final AtomicReference<Throwable> FAILURE = new AtomicReference<>();
+    private static final long READY_POLL_MS = 100;
     private static final Pattern ENDING = Pattern.compile("worker=ending reason=\"([^\"]*)\"");
 
     /**
@@ -31,7 +34,7 @@ public final class EmbeddedWorker implements QuarkusApplication {
      *
      * @param folder where the worker keeps its log and its state
      * @param settings further configuration of the worker, as {@code darkroom.progress.interval}
-     * @param talker runs once the worker is up; what it returns is returned
+     * @param talker runs once the worker is ready; what it returns is returned
      * @throws CommandException if the worker does not start, or the talker fails
      */
     public static int run(StackProcess stack, Path folder, Map<String, String> settings, Callable<Integer> talker) {
@@ -87,12 +90,21 @@ public final class EmbeddedWorker implements QuarkusApplication {
         }
     }
 
+    /** Waits until the model is loaded and everything is connected. */
+    private static void awaitReady() throws InterruptedException {
+        SmallRyeHealthReporter health = CDI.current().select(SmallRyeHealthReporter.class).get();
+        while (health.getReadiness().isDown()) {
+            Thread.sleep(READY_POLL_MS);
+        }
+    }
+
     /** Lets the talker talk, unless the worker ends before it is done. */
     @Override
     public int run(String... args) {
         Thread thread = new Thread(() -> {
             int exitCode = ExitCode.SOFTWARE;
             try {
+                awaitReady();
                 exitCode = TALKER.get().call();
             } catch (Exception e) {
                 FAILURE.set(e);
