@@ -63,6 +63,7 @@ final class DemoCommand implements Callable<Integer> {
     private static final Duration POLL = Duration.ofMillis(50);
     private static final Duration PATIENCE = Duration.ofMinutes(10);
     private static final int MAX_COUNT = 8;
+    private static final int PROMPT_SHOWN = 80;
 
     private final ProgressLine progress = ProgressLine.onStandardError();
 
@@ -134,7 +135,7 @@ final class DemoCommand implements Callable<Integer> {
                     new Events("/darkroom/demo").of(request, Instant.now())));
             client.flush();
             progress.end("request           %s, profile %s: %s".formatted(
-                    request.requestId(), request.profile(), request.prompt()));
+                    request.requestId(), request.profile(), shortened(request.prompt())));
             event = await(client, request.requestId());
         }
         Outcome outcome = Events.outcome(event);
@@ -148,6 +149,10 @@ final class DemoCommand implements Callable<Integer> {
         Files.write(eventFile, Json.indented(Events.toStructured(event)));
         tell(completed, files, eventFile);
         return ExitCode.OK;
+    }
+
+    private static String shortened(String text) {
+        return text.length() <= PROMPT_SHOWN ? text : text.substring(0, PROMPT_SHOWN) + " …";
     }
 
     private CloudEvent await(EventClient client, String requestId) {
