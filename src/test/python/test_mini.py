@@ -5,7 +5,7 @@ import pytest
 import torch
 from darkroom_mini import judge
 from darkroom_mini.architecture import Architecture
-from darkroom_mini.evaluate import Point, forwards, interval, prompts, psnr
+from darkroom_mini.evaluate import Point, forwards, interval, prompts, psnr, share
 from darkroom_mini.scene import Renderer, SceneSampler
 from darkroom_mini.train_vae import normalise_latents
 from darkroom_mini.vocabulary import COLOR_NAMES, COLORS, OBJECT_NAMES, STYLES, Scene, caption, every_pair, held_out
@@ -78,7 +78,7 @@ def test_half_of_the_prompts_are_held_out_pairs():
     asked = prompts()
     assert len(asked) == 300
     assert sum(p.held_out for p in asked) == 150
-    assert sum(p.held_out for p in asked[:40]) == 20
+    assert sum(p.held_out for p in asked[:24]) == 12
 
 
 def test_a_point_of_the_sweep_that_is_a_profile_uses_its_images():
@@ -89,6 +89,11 @@ def test_a_point_of_the_sweep_that_is_a_profile_uses_its_images():
 def test_interval_holds_the_mean():
     mean, low, high = interval(np.array([0.0, 1.0] * 50))
     assert mean == 0.5 and 0.39 < low < 0.5 < high < 0.61
+
+
+def test_a_share_of_all_is_not_certain():
+    assert share(np.ones(24, bool)) == pytest.approx([1, 0.862, 1], abs=1e-3)
+    assert share(np.arange(100) < 50) == pytest.approx([0.5, 0.404, 0.596], abs=1e-3)
 
 
 def test_psnr_of_images_that_differ_by_one_level():

@@ -11,12 +11,23 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .evaluate import CUTOFFS, PROFILES, ROOT, SAME_GRAPH, SCHEDULERS, STEPS, STUDY_CUTOFF, STUDY_STEPS, prompts
+from .evaluate import CUTOFFS, ROOT, SAME_GRAPH, SCHEDULERS, STEPS, STUDY_CUTOFF, STUDY_STEPS, prompts
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 SHEET_ROWS = 8
+STUDY_ORDER = (
+    "baseline",
+    "compiled",
+    "compiled-tiny",
+    "euler-30",
+    "euler-20",
+    "dpm-20",
+    "euler-20-cutoff",
+    "dpm-20-cutoff",
+    "final",
+)
 _COLORS = dict(zip(SCHEDULERS, ("tab:orange", "tab:blue")))
 
 
@@ -42,15 +53,16 @@ def plus_minus(interval: list[float], digits: int) -> str:
 
 def profile_tables(figures: dict) -> str:
     lines = [
-        "| profile | colour, % | object, seen pairs, % | object, held-out pairs, % | both, % |",
-        "|---|---|---|---|---|",
+        "| profile | UNet forwards | colour, % | object, seen pairs, % | object, held-out pairs, % | both, % |",
+        "|---|---|---|---|---|---|",
     ]
-    for name, entry in figures["profiles"].items():
+    profiles = {name: figures["profiles"][name] for name in STUDY_ORDER if name in figures["profiles"]}
+    for name, entry in profiles.items():
         a = entry["accuracy"]
         cells = (a["all"]["color"], a["seen"]["object"], a["heldOut"]["object"], a["all"]["both"])
-        lines.append(f"| `{name}` | " + " | ".join(map(percent, cells)) + " |")
+        lines.append(f"| `{name}` | {entry['forwards']} | " + " | ".join(map(percent, cells)) + " |")
     lines += ["", "| profile | PSNR, dB | SSIM | perceptual distance |", "|---|---|---|---|"]
-    for name, entry in figures["profiles"].items():
+    for name, entry in profiles.items():
         if name == "baseline":
             continue
         if name in SAME_GRAPH:
@@ -124,7 +136,7 @@ def loss_chart(losses: list[dict], path: Path) -> None:
 def contact_sheet(directory: Path, path: Path) -> None:
     """Rows: prompts, columns: profiles that draw differently, all from the same seeds."""
     columns = [
-        p for p in PROFILES if p not in SAME_GRAPH and (directory / p / f"{SHEET_ROWS - 1:03}.png").exists()
+        p for p in STUDY_ORDER if p not in SAME_GRAPH and (directory / p / f"{SHEET_ROWS - 1:03}.png").exists()
     ]
     side, label, head = 128, 190, 22
     sheet = Image.new("RGB", (label + len(columns) * (side + 4), head + SHEET_ROWS * (side + 4)), "white")
@@ -142,7 +154,7 @@ def contact_sheet(directory: Path, path: Path) -> None:
         pen.text((2, y), "held-out pair" if prompt.held_out else "seen pair", "gray", font)
         for c, profile in enumerate(columns):
             sheet.paste(Image.open(directory / profile / f"{r:03}.png"), (label + c * (side + 4), top))
-    sheet.quantize(256, method=Image.Quantize.MEDIANCUT).save(path, optimize=True)
+    sheet.save(path, optimize=True)
 
 
 def main() -> None:
@@ -155,9 +167,9 @@ def main() -> None:
     page = docs / "quality.md"
     page.write_text(insert(page.read_text(), profiles=profile_tables(figures), sweep=sweep_table(figures)))
     if figures["sweep"]:
-        sweep_chart(figures, docs / "images/quality-sweep.png")
-    loss_chart(json.loads((docs / "training-losses.json").read_text()), docs / "images/training-losses.png")
-    contact_sheet(arguments.images, docs / "images/contact-sheet.png")
+        sweep_chart(figures, docs / "quality-sweep.png")
+    loss_chart(json.loads((docs / "training-losses.json").read_text()), docs / "training-losses.png")
+    contact_sheet(arguments.images, docs / "contact-sheet.png")
 
 
 if __name__ == "__main__":
