@@ -30,6 +30,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -225,13 +226,14 @@ final class GenerateCommand implements Callable<Integer> {
                         result.compiled()))));
     }
 
-    private static ImageParameters description(ImagePrompt image, GenerationParameters parameters,
-            ModelDescription model) {
+    private ImageParameters description(ImagePrompt image, GenerationParameters parameters, ModelDescription model) {
+        Map<String, String> others = new LinkedHashMap<>();
+        others.put("Guidance cutoff", Double.toString(parameters.guidanceCutoff()));
+        others.put("Decoder", parameters.decoder().label());
+        others.put("Profile", profile.label());
         return new ImageParameters(image.prompt(), image.negativePrompt(), parameters.steps(),
-                parameters.scheduler() == SchedulerName.DPMPP_2M ? "DPM++ 2M" : "Euler a", parameters.guidanceScale(),
-                image.seed(), parameters.width(), parameters.height(), model.digest(), model.bundle(),
-                Map.of("Guidance cutoff", String.valueOf(parameters.guidanceCutoff()),
-                        "Decoder", parameters.decoder().label()));
+                parameters.scheduler().sampler(), parameters.guidanceScale(), image.seed(), parameters.width(),
+                parameters.height(), model.digest(), model.bundle(), others);
     }
 
     private List<ImagePrompt> imagePrompts() throws IOException {

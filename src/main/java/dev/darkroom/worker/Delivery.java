@@ -4,7 +4,6 @@ import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ModelDescription;
-import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.event.Completed;
 import dev.darkroom.event.Completed.Timings;
 import dev.darkroom.event.FailureReason;
@@ -124,7 +123,7 @@ class Delivery {
         others.put("Profile", request.profile());
         others.put("Request", request.requestId());
         return encoder.encode(format(request), image.width(), image.height(), image.rgb(), new ImageParameters(
-                request.prompt(), request.negativePrompt(), parameters.steps(), sampler(parameters.scheduler()),
+                request.prompt(), request.negativePrompt(), parameters.steps(), parameters.scheduler().sampler(),
                 parameters.guidanceScale(), image.seed(), image.width(), image.height(), model.digest(),
                 model.bundle(), others));
     }
@@ -153,13 +152,6 @@ class Delivery {
     }
 
     /** The scheduler as AUTOMATIC1111's web interface names it, whose form of the text chunk other tools read. */
-    private static String sampler(SchedulerName scheduler) {
-        return switch (scheduler) {
-            case EULER_ANCESTRAL -> "Euler a";
-            case DPMPP_2M -> "DPM++ 2M";
-        };
-    }
-
     private void record(String stage, Duration duration) {
         metrics.stage(stage, duration.isNegative() ? Duration.ZERO : duration);
     }
