@@ -60,7 +60,7 @@ final class WorkerProcess implements AutoCloseable {
 
     int awaitEnd() {
         try {
-            if (!process.waitFor(60, TimeUnit.SECONDS)) {
+            if (!process.waitFor(150, TimeUnit.SECONDS)) {
                 throw new IllegalStateException("The worker did not end. " + output());
             }
             return process.exitValue();

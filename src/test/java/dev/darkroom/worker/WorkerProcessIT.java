@@ -160,7 +160,7 @@ class WorkerProcessIT {
 
     private WorkerProcess start(Stack stack) {
         return WorkerProcess.start(stack, folder, Map.of(
-                "DARKROOM_FLOW_DRAIN_TIMEOUT", "20s",
+                "DARKROOM_FLOW_DRAIN_TIMEOUT", "120s",
                 "MP_MESSAGING_INCOMING_REQUESTS_SESSION_TIMEOUT_MS", "6000",
                 "MP_MESSAGING_INCOMING_REQUESTS_HEARTBEAT_INTERVAL_MS", "2000"));
     }
@@ -173,7 +173,7 @@ class WorkerProcessIT {
     private static List<String> send(Topics topics) {
         List<String> ids = IntStream.range(0, REQUESTS).mapToObj(i -> "it-" + UUID.randomUUID()).toList();
         for (int i = 0; i < ids.size(); i++) {
-            String json = "{\"requestId\": \"%s\", \"prompt\": \"a kiwi\", \"profile\": \"%s\"}"
+            String json = "{\"requestId\": \"%s\", \"prompt\": \"a kiwi\", \"profile\": \"%s\", \"steps\": 6}"
                     .formatted(ids.get(i), i % 2 == 0 ? "final" : "euler-20");
             topics.send(new ProducerRecord<>(Topics.REQUESTS, ids.get(i).getBytes(), json.getBytes()));
         }
