@@ -53,6 +53,8 @@ public final class EmbeddedWorker implements QuarkusApplication {
         System.setProperty("quarkus.log.file.path", log.toString());
         System.setProperty("quarkus.log.file.rotation.rotate-on-boot", "false");
         System.setProperty("darkroom.state-dir", folder.resolve("state").toString());
+        // Whoever interrupts a demonstration does not want to see it through
+        System.setProperty("darkroom.flow.drain-timeout", "1s");
         settings.forEach(System::setProperty);
         TALKER.set(talker);
         FAILURE.set(null);

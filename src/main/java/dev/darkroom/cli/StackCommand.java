@@ -3,7 +3,6 @@ package dev.darkroom.cli;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Option;
 
 /** {@code darkroom stack}: the embedded broker and store on fixed ports, until Ctrl-C. */
@@ -51,9 +50,7 @@ final class StackCommand implements Callable<Integer> {
                     In a third, a request:
                       echo '{"requestId":"first","prompt":"a rocket on a purple background"}' | %s./darkroom send --wait -
                     """, workerSettings(), clientSettings());
-            if (stack.join()) {
-                return ExitCode.OK;
-            }
+            stack.join();
         }
         throw new CommandException("The broker and the store ended by themselves. Their log: " + log);
     }

@@ -28,8 +28,6 @@ public final class StackProcess implements AutoCloseable {
 
     private final Process process;
     private final JsonNode addresses;
-    private volatile boolean stopping;
-    private final Thread atShutdown = new Thread(this::stop, "stack-shutdown");
 
     private StackProcess(Process process, JsonNode addresses) {
         this.process = process;
@@ -50,16 +48,13 @@ public final class StackProcess implements AutoCloseable {
         } catch (IOException e) {
             throw new CommandException("The embedded broker and store cannot be started: " + e.getMessage(), e);
         }
-        StackProcess stack;
         try {
-            stack = new StackProcess(process, awaitReady(process));
+            return new StackProcess(process, awaitReady(process));
         } catch (InterruptedException | ExecutionException | TimeoutException | IOException e) {
             process.destroyForcibly();
             throw new CommandException(
                     "The embedded broker and store did not start%s. Their log: %s".formatted(reason(log), log), e);
         }
-        Runtime.getRuntime().addShutdownHook(stack.atShutdown);
-        return stack;
     }
 
     private static List<String> command(int kafkaPort, int storePort) {
@@ -132,26 +127,14 @@ public final class StackProcess implements AutoCloseable {
         return addresses.path("secretKey").asText();
     }
 
-    /** Waits until the servers end. Returns whether they were told to. */
-    boolean join() throws InterruptedException {
+    /** Waits until the servers end by themselves. */
+    void join() throws InterruptedException {
         process.waitFor();
-        return stopping;
     }
 
     /** Stops both and waits until they are gone. */
     @Override
     public void close() {
-        try {
-            Runtime.getRuntime().removeShutdownHook(atShutdown);
-        } catch (IllegalStateException e) {
-            // The process is ending; the hook does it
-            return;
-        }
-        stop();
-    }
-
-    private void stop() {
-        stopping = true;
         try {
             process.outputWriter().close();
             if (!process.waitFor(STOP_SECONDS, TimeUnit.SECONDS)) {
