@@ -33,18 +33,4 @@ public enum ImageFormat {
     public String contentType() {
         return contentType;
     }
-
-    /**
-     * The format of that name.
-     *
-     * @throws IllegalArgumentException if there is none
-     */
-    public static ImageFormat ofLabel(String label) {
-        for (ImageFormat format : values()) {
-            if (format.label.equals(label)) {
-                return format;
-            }
-        }
-        throw new IllegalArgumentException("no image format '" + label + "'; there are png, jpeg and webp");
-    }
 }

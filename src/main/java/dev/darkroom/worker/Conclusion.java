@@ -29,9 +29,9 @@ class Conclusion {
     private final WorkerMetrics metrics;
     private final Tracing tracing;
 
-    Conclusion(DarkroomConfig config, Ledger ledger, Publisher publisher, InFlight inFlight, Turns turns,
+    Conclusion(Events events, Ledger ledger, Publisher publisher, InFlight inFlight, Turns turns,
             WorkerMetrics metrics, Tracing tracing) {
-        this.events = new Events(config.events().source());
+        this.events = events;
         this.ledger = ledger;
         this.publisher = publisher;
         this.inFlight = inFlight;

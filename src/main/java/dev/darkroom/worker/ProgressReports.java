@@ -14,9 +14,9 @@ class ProgressReports {
     private final Events events;
     private final Publisher publisher;
 
-    ProgressReports(DarkroomConfig config, Publisher publisher) {
+    ProgressReports(DarkroomConfig config, Events events, Publisher publisher) {
         this.config = config.progress();
-        this.events = new Events(config.events().source());
+        this.events = events;
         this.publisher = publisher;
     }
 

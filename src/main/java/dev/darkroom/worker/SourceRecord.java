@@ -2,7 +2,6 @@ package dev.darkroom.worker;
 
 import io.opentelemetry.api.trace.Span;
 import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
-import java.time.Duration;
 import java.time.Instant;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Headers;
@@ -53,11 +52,6 @@ final class SourceRecord {
     Instant produced() {
         Instant timestamp = record.getTimestamp();
         return timestamp == null || timestamp.isAfter(received) || timestamp.toEpochMilli() <= 0 ? received : timestamp;
-    }
-
-    /** Time since the record was produced. */
-    Duration age() {
-        return Duration.between(produced(), Instant.now());
     }
 
     /** Lets the offset be committed. */

@@ -1,5 +1,6 @@
 package dev.darkroom.worker;
 
+import dev.darkroom.event.Events;
 import dev.darkroom.event.RequestReader;
 import dev.darkroom.storage.ImageStore;
 import dev.darkroom.storage.InstrumentedImageStore;
@@ -39,5 +40,11 @@ class WorkerBeans {
     @Singleton
     RequestReader reader() {
         return new RequestReader();
+    }
+
+    @Produces
+    @Singleton
+    Events events(DarkroomConfig config) {
+        return new Events(config.events().source());
     }
 }

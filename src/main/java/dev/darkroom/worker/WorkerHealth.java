@@ -42,17 +42,11 @@ class WorkerHealth {
         };
     }
 
-    /** Up once model and store are open. */
+    /** Up once model and store are open, so that requests can be taken. */
     @Produces
     @Startup
-    HealthCheck started() {
-        return this::model;
-    }
-
-    /** Up once requests can be taken. */
-    @Produces
     @Readiness
-    HealthCheck accepting() {
+    HealthCheck opened() {
         return this::model;
     }
 
