@@ -1,0 +1,50 @@
+#pragma once
+
+#include <ATen/core/Dict.h>
+#include <ATen/core/Tensor.h>
+#include <torch/csrc/inductor/aoti_package/model_package_loader.h>
+
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace darkroom {
+
+using Weights = c10::Dict<std::string, at::Tensor>;
+
+/// A package that AOTInductor compiled without its weights, on one device. Not for several threads at a time.
+class Package {
+ public:
+  /// Loads the package and gives it its weights, which it keeps alive and, from torch 2.8 on, uses where they are:
+  /// packages given the same weights share them. Older torches copy them.
+  ///
+  /// @param weights tensors on `device` by their names in the compiled module; it may hold more than the package uses
+  /// @throws c10::Error the package is for another kind of device; a weight is missing, or is not as it was compiled
+  Package(const std::string& path, const Weights& weights, at::Device device);
+  Package(const Package&) = delete;
+  Package(Package&&) = delete;
+  Package& operator=(const Package&) = delete;
+  Package& operator=(Package&&) = delete;
+
+  /// Compares the inputs with what the package was compiled for, as its metadata says; without such metadata, with the
+  /// first inputs.
+  ///
+  /// @throws c10::Error the number of tensors, or the type, shape or device of one, which is named, is wrong
+  void check_inputs(const std::vector<at::Tensor>& inputs);
+
+  /// Runs on the current stream. The inputs are contiguous and checked; the outputs are new tensors.
+  std::vector<at::Tensor> run(const std::vector<at::Tensor>& inputs);
+
+ private:
+  void load_weights(const Weights& weights);
+
+  const std::string name_;
+  const at::Device device_;
+  torch::inductor::AOTIModelPackageLoader loader_;
+  std::unordered_map<std::string, std::string> metadata_;
+  std::vector<at::Tensor> weights_;
+  // type and shape of each
+  std::vector<std::string> inputs_;
+};
+
+} // namespace darkroom
