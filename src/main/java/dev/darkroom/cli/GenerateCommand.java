@@ -9,7 +9,6 @@ import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationException;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
-import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.Profile;
@@ -34,6 +33,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
@@ -158,10 +158,7 @@ final class GenerateCommand implements Callable<Integer> {
         try (DiffusionPipeline pipeline = DiffusionPipeline.load(bundle, device)) {
             // On an interrupt, too, torch has to be done before the JVM exits
             Runtime.getRuntime().addShutdownHook(new Thread(pipeline::close));
-            ModelDescription model = pipeline.model();
-            progress.end("model %s on %s, %s: loaded in %s".formatted(
-                    model.bundle(), model.device(), model.engine(), ProgressLine.since(begin)));
-            generate(pipeline, images, progress);
+            generate(pipeline, images, progress, begin);
         } catch (CancellationException e) {
             return INTERRUPTED;
         } catch (BundleException | DeviceException | GenerationException e) {
@@ -171,7 +168,7 @@ final class GenerateCommand implements Callable<Integer> {
         return ExitCode.OK;
     }
 
-    private void generate(ImageGenerator generator, List<ImagePrompt> images, ProgressLine progress)
+    private void generate(DiffusionPipeline generator, List<ImagePrompt> images, ProgressLine progress, long start)
             throws IOException {
         GenerationParameters parameters = parameters(generator.model());
         int batch = batch(generator.model());
@@ -180,6 +177,10 @@ final class GenerateCommand implements Callable<Integer> {
         } catch (UnsupportedParametersException e) {
             throw wrong(e.getMessage());
         }
+        generator.prepare(parameters, Set.of(Math.min(batch, images.size())));
+        ModelDescription model = generator.model();
+        progress.end("model %s on %s, %s: loaded in %s".formatted(
+                model.bundle(), model.device(), model.engine(), ProgressLine.since(start)));
         long begin = System.nanoTime();
         for (int from = 0; from < images.size(); from += batch) {
             List<ImagePrompt> some = images.subList(from, Math.min(images.size(), from + batch));

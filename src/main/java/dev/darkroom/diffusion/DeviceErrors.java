@@ -1,5 +1,6 @@
 package dev.darkroom.diffusion;
 
+import dev.darkroom.engine.TorchErrors;
 import java.util.List;
 
 /**
@@ -32,16 +33,13 @@ final class DeviceErrors {
             return known;
         }
         String message = String.valueOf(failure.getMessage());
+        String sentence = TorchErrors.sentence(failure);
         if (MEMORY.stream().anyMatch(message::contains)) {
-            return new DeviceMemoryException("The device has too little memory: " + firstLine(message), failure);
+            return new DeviceMemoryException("The device has too little memory: " + sentence, failure);
         }
         if (FAULT.stream().anyMatch(message::contains)) {
-            return new DeviceFaultException("The device is lost: " + firstLine(message), failure);
+            return new DeviceFaultException("The device is lost: " + sentence, failure);
         }
-        return new GenerationException("The engine failed: " + firstLine(message), failure);
-    }
-
-    private static String firstLine(String message) {
-        return message.strip().lines().findFirst().orElse("");
+        return new GenerationException("The engine failed: " + sentence, failure);
     }
 }

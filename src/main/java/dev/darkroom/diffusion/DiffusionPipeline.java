@@ -1,26 +1,24 @@
 package dev.darkroom.diffusion;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.Shape;
 import dev.darkroom.engine.BundleException;
 import dev.darkroom.engine.BundleManifest;
 import dev.darkroom.engine.ComputeDevice;
 import dev.darkroom.engine.DeviceException;
 import dev.darkroom.engine.DeviceSelection;
+import dev.darkroom.engine.GraphKey;
 import dev.darkroom.engine.ImageSize;
+import dev.darkroom.engine.MemoryStatistics;
 import dev.darkroom.engine.ModelBundle;
-import dev.darkroom.engine.TorchModule;
+import dev.darkroom.engine.Network;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.EnumMap;
+import java.util.Collection;
 import java.util.List;
-import java.util.Map;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
@@ -37,31 +35,28 @@ public final class DiffusionPipeline implements ImageGenerator {
     private static final Logger LOG = Logger.getLogger(DiffusionPipeline.class);
     private static final int MOST_STEPS = 150;
 
-    private final ModelDescription model;
+    private final ModelBundle bundle;
     private final BundleManifest manifest;
     private final NoiseSchedule schedule;
     private final ComputeDevice device;
+    private final Networks networks;
     private final TextEncoder textEncoder;
-    private final TorchModule unet;
-    private final Map<DecoderName, TorchModule> decoders = new EnumMap<>(DecoderName.class);
     private final ReentrantLock generating = new ReentrantLock();
     private volatile boolean closed;
     private boolean freed;
 
     private DiffusionPipeline(ModelBundle bundle, NoiseSchedule schedule, ComputeDevice device) {
+        this.bundle = bundle;
         this.manifest = bundle.manifest();
         this.schedule = schedule;
         this.device = device;
-        model = new ModelDescription(manifest.name(), bundle.digest(), device.description(), device.engineName(),
-                manifest.sizes(), manifest.batchSizes(), false);
-        textEncoder = new TextEncoder(bundle, device);
-        unet = device.load(bundle.file(ModelBundle.UNET));
-        decoders.put(DecoderName.FULL, device.load(bundle.file(ModelBundle.VAE_DECODER)));
-        decoders.put(DecoderName.TINY, device.load(bundle.file(ModelBundle.TINY_DECODER)));
+        networks = new Networks(bundle, device);
+        textEncoder = new TextEncoder(bundle, device, networks);
     }
 
     /**
-     * Loads a bundle onto a device. The thread that calls this need not be the one that generates.
+     * Opens a bundle on a device. What a batch needs of it is loaded by {@link #prepare}, or when a batch first needs it.
+     * The thread that calls this need not be the one that generates.
      *
      * @param folder the bundle's folder
      * @throws BundleException if the bundle is damaged, or made for something else than this worker
@@ -71,23 +66,63 @@ public final class DiffusionPipeline implements ImageGenerator {
         long start = System.nanoTime();
         ModelBundle bundle = ModelBundle.read(folder);
         NoiseSchedule schedule = new NoiseSchedule(bundle.manifest().scheduler());
+        LOG.infof("bundle=verified name=%s digest=%s ms=%d", bundle.manifest().name(), bundle.digest(), since(start));
         ComputeDevice device = ComputeDevice.open(selection);
         bundle.requireTorch(device.engineVersion());
-        DiffusionPipeline pipeline = new DiffusionPipeline(bundle, schedule, device);
-        LOG.infof("pipeline loaded bundle=%s digest=%s device=\"%s\" engine=\"%s\" compiled=%s ms=%d",
-                pipeline.model.bundle(), pipeline.model.digest(), pipeline.model.device(), pipeline.model.engine(),
-                pipeline.model.compiled(), (System.nanoTime() - start) / 1_000_000);
-        return pipeline;
+        return new DiffusionPipeline(bundle, schedule, device);
+    }
+
+    private static long since(long nanoTime) {
+        return (System.nanoTime() - nanoTime) / 1_000_000;
+    }
+
+    /**
+     * Loads all that these parameters need and, where compiled packages run, runs each once, so that no batch waits for
+     * that. For the generating thread.
+     *
+     * @param batchSizes how many images a batch will have
+     * @throws BundleException if a module cannot be loaded
+     * @throws DeviceMemoryException if the device has too little memory for even one image
+     * @throws DeviceFaultException if the device is lost
+     */
+    public void prepare(GenerationParameters parameters, Collection<Integer> batchSizes) {
+        check(parameters);
+        long start = System.nanoTime();
+        generating.lock();
+        try {
+            requireOpen();
+            textEncoder.prepare(parameters.compiled());
+            for (int images : batchSizes.stream().sorted().toList()) {
+                try {
+                    stages(parameters, batchSizes(parameters).next(images));
+                } catch (DeviceMemoryException e) {
+                    // Batches of that size will be halved; what cannot run one image is of no use
+                    if (images == 1) {
+                        throw e;
+                    }
+                    LOG.warnf("device=\"out of memory\" batchSize=%d reason=\"%s\"", images, e.getMessage());
+                    break;
+                }
+            }
+            // What loading took is no batch's
+            device.memory();
+        } finally {
+            generating.unlock();
+        }
+        LOG.infof("pipeline=ready bundle=%s device=\"%s\" engine=\"%s\" compiled=%s ms=%d", manifest.name(),
+                device.description(), device.engineName(), model().compiled(), since(start));
     }
 
     @Override
     public ModelDescription model() {
-        return model;
+        return new ModelDescription(manifest.name(), bundle.digest(), device.description(), device.engineName(),
+                manifest.sizes(), manifest.batchSizes(), networks.uncompiled());
     }
 
     @Override
     public void check(GenerationParameters parameters) {
-        ImageSize size = new ImageSize(parameters.width(), parameters.height());
+        ModelDescription model = model();
+        ImageSize size = parameters.size();
         if (!model.sizes().contains(size)) {
             boolean widthOffered = model.sizes().stream().anyMatch(offered -> offered.width() == size.width());
             throw new UnsupportedParametersException(widthOffered ? "height" : "width", "The size " + size
@@ -118,33 +153,74 @@ public final class DiffusionPipeline implements ImageGenerator {
         Progress progress = new Progress(listener, parameters.steps(), prompts.size());
         generating.lock();
         try {
-            List<GenerationResult> batches = FittingBatches.run(
-                    prompts, model.largestBatch(), batch -> generateBatch(parameters, batch, progress));
+            List<GenerationResult> batches = FittingBatches.run(prompts, batchSizes(parameters),
+                    (batch, batchSize) -> generateBatch(parameters, batch, batchSize, progress));
             return batches.size() == 1 ? batches.get(0) : join(batches);
         } finally {
             generating.unlock();
         }
     }
 
+    /** The batch sizes that the denoising step takes. */
+    private BatchSizes batchSizes(GenerationParameters parameters) {
+        Guidance guidance = Guidance.of(parameters);
+        ImageSize size = parameters.size();
+        List<Integer> offered = !parameters.compiled() ? List.of() : networks.compiledSizes(
+                batch -> GraphKey.step(guidance.guidedSteps() > 0, batch, size));
+        return offered.isEmpty() ? BatchSizes.upTo(manifest.largestBatch()) : BatchSizes.of(offered);
+    }
+
+    /** The networks of a batch; {@code guided} or {@code unguided} alone where all steps are, or none is. */
+    private record Stages(Network guided, Network unguided, Network decoder) {
+
+        boolean compiled() {
+            return guided.isCompiled() && unguided.isCompiled() && decoder.isCompiled();
+        }
+    }
+
+    private Stages stages(GenerationParameters parameters, int batchSize) {
+        Guidance guidance = Guidance.of(parameters);
+        ImageSize size = parameters.size();
+        boolean compiled = parameters.compiled();
+        Network first = networks.find(GraphKey.step(guidance.guides(0), batchSize, size), compiled);
+        Network last = networks.find(GraphKey.step(guidance.guides(parameters.steps() - 1), batchSize, size), compiled);
+        String decoder = switch (parameters.decoder()) {
+            case FULL -> ModelBundle.VAE_DECODER;
+            case TINY -> ModelBundle.TINY_DECODER;
+        };
+        return new Stages(first, last, networks.find(GraphKey.decoder(decoder, batchSize, size), compiled));
+    }
+
+    /**
+     * @param prompts at most {@code batchSize}; the last one fills the places that are left, whose images are dropped
+     */
     private GenerationResult generateBatch(
-            GenerationParameters parameters, List<ImagePrompt> prompts, Progress progress) {
-        Scheduler scheduler = scheduler(parameters);
-        Guidance guidance = Guidance.of(parameters.guidanceScale(), parameters.guidanceCutoff(), parameters.steps());
+            GenerationParameters parameters, List<ImagePrompt> prompts, int batchSize, Progress progress) {
+        Guidance guidance = Guidance.of(parameters);
+        List<ImagePrompt> filled = BatchSizes.fill(prompts, batchSize);
         requireOpen();
         try (NDManager manager = device.newManager()) {
+            Stages stages = stages(parameters, batchSize);
             long start = System.nanoTime();
-            Conditioning conditioning = encode(manager, prompts, guidance);
-            device.await(conditioning.conditional());
+            TextEncoder.Embeddings embeddings = encode(manager, filled, guidance, parameters.compiled());
+            device.await(embeddings.hiddenStates());
             long encoded = System.nanoTime();
-            NDArray latents = denoise(manager, parameters, prompts, scheduler, guidance, conditioning, progress);
+            DenoisingLoop loop = new DenoisingLoop(
+                    device, manifest, scheduler(parameters), guidance, stages.guided(), stages.unguided());
+            NDArray latents = loop.run(manager, parameters, filled.stream().map(ImagePrompt::seed).toList(),
+                    embeddings.hiddenStates(), step -> {
+                        progress.stepDone(step, prompts.size());
+                        requireOpen();
+                    });
             device.await(latents);
             long denoised = System.nanoTime();
-            List<GeneratedImage> images = decode(parameters, prompts, conditioning, latents);
+            NDArray pixels = stages.decoder().run(new NDList(latents), Network.WHOLE).singletonOrThrow();
+            List<GeneratedImage> images = images(parameters, prompts, embeddings.truncated(), pixels);
             long decoded = System.nanoTime();
             progress.batchDone(prompts.size());
             return new GenerationResult(images, Duration.ofNanos(encoded - start),
                     Duration.ofNanos(denoised - encoded), Duration.ofNanos(decoded - denoised), parameters.steps(),
-                    prompts.size(), parameters.compiled() && model.compiled(), device.memory());
+                    prompts.size(), embeddings.compiled() && stages.compiled(), device.memory());
         } catch (CancellationException e) {
             throw e;
         } catch (RuntimeException e) {
@@ -159,88 +235,32 @@ public final class DiffusionPipeline implements ImageGenerator {
         };
     }
 
-    /**
-     * What the UNet is conditioned on.
-     *
-     * @param conditional embeddings of the prompts, {@code [B, 77, C]}
-     * @param guided embeddings of the negative prompts and then of the prompts, {@code [2B, 77, C]}; the conditional
-     *     ones alone where no step is guided
-     * @param truncated for each image, whether one of its texts was cut
-     */
-    private record Conditioning(NDArray conditional, NDArray guided, List<Boolean> truncated) {
-    }
-
-    private Conditioning encode(NDManager manager, List<ImagePrompt> prompts, Guidance guidance) {
-        int count = prompts.size();
+    /** Embeddings of the negative prompts and then of the prompts, {@code [2B, 77, C]}; of the prompts if none is guided. */
+    private TextEncoder.Embeddings encode(
+            NDManager manager, List<ImagePrompt> prompts, Guidance guidance, boolean compiled) {
         Stream<String> texts = prompts.stream().map(ImagePrompt::prompt);
-        if (guidance.guidedSteps() == 0) {
-            TextEncoder.Embeddings embeddings = textEncoder.encode(manager, texts.toList());
-            return new Conditioning(embeddings.hiddenStates(), embeddings.hiddenStates(), embeddings.truncated());
-        }
         Stream<String> negatives = prompts.stream().map(ImagePrompt::negativePrompt);
-        TextEncoder.Embeddings embeddings =
-                textEncoder.encode(manager, Stream.concat(negatives, texts).toList());
-        List<Boolean> truncated = new ArrayList<>();
-        for (int i = 0; i < count; i++) {
-            truncated.add(embeddings.truncated().get(i) || embeddings.truncated().get(count + i));
-        }
-        NDArray guided = embeddings.hiddenStates();
-        return new Conditioning(guided.get(new NDIndex(count + ":")), guided, truncated);
+        return textEncoder.encode(manager,
+                (guidance.guidedSteps() == 0 ? texts : Stream.concat(negatives, texts)).toList(), compiled);
     }
 
-    /** The denoising loop. Nothing but the step module computes in it. */
-    private NDArray denoise(NDManager manager, GenerationParameters parameters, List<ImagePrompt> prompts,
-            Scheduler scheduler, Guidance guidance, Conditioning conditioning, Progress progress) {
-        int steps = scheduler.steps();
-        NDArray noise = drawNoise(manager, parameters, prompts, scheduler.isAncestral() ? steps : 0);
-        NDArray coefficients = coefficients(manager, scheduler, guidance);
-        NDArray sample = noise.get(0).mul(scheduler.initNoiseSigma());
-        NDArray previous = sample.zerosLike();
-        for (int step = 0; step < steps; step++) {
-            NDArray embeddings = guidance.guides(step) ? conditioning.guided() : conditioning.conditional();
-            // Without ancestral noise its coefficient is 0, and any tensor of its shape will do.
-            NDArray fresh = noise.get(scheduler.isAncestral() ? step + 1 : 0);
-            NDArray numbers = coefficients.get(step);
-            NDList result = unet.forward(sample, previous, fresh, embeddings, numbers);
-            new NDList(sample, previous, fresh, numbers).close();
-            sample = result.get(0);
-            previous = result.get(1);
-            progress.stepDone(step + 1, prompts.size());
-            requireOpen();
-        }
-        return sample;
-    }
-
-    /** All noise of a batch, {@code [1 + ancestral, B, 4, h, w]}: the initial noise, then that of each step. */
-    private NDArray drawNoise(
-            NDManager manager, GenerationParameters parameters, List<ImagePrompt> prompts, int ancestral) {
-        Shape shape = new Shape(manifest.latentChannels(), parameters.height() / manifest.latentScale(),
-                parameters.width() / manifest.latentScale());
-        NDList noise = new NDList();
-        for (ImagePrompt prompt : prompts) {
-            noise.add(device.drawNoise(manager, prompt.seed(), 1 + ancestral, shape));
-        }
-        return NDArrays.stack(noise, 1);
-    }
-
-    private NDArray coefficients(NDManager manager, Scheduler scheduler, Guidance guidance) {
-        float[][] coefficients = new float[scheduler.steps()][];
-        for (int step = 0; step < coefficients.length; step++) {
-            coefficients[step] = scheduler.coefficients(step).withGuidance(guidance.scale());
-        }
-        return manager.create(coefficients);
-    }
-
-    private List<GeneratedImage> decode(GenerationParameters parameters, List<ImagePrompt> prompts,
-            Conditioning conditioning, NDArray latents) {
-        NDArray pixels = decoders.get(parameters.decoder()).forward(latents).singletonOrThrow();
+    /**
+     * @param truncated for each text that was encoded, whether it was cut
+     * @param pixels uint8 {@code [B, height, width, 3]}
+     */
+    private static List<GeneratedImage> images(GenerationParameters parameters, List<ImagePrompt> prompts,
+            List<Boolean> truncated, NDArray pixels) {
+        int batchSize = (int) pixels.getShape().get(0);
         ByteBuffer host = pixels.toByteBuffer();
         List<GeneratedImage> images = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
             byte[] rgb = new byte[3 * parameters.width() * parameters.height()];
             host.get(rgb);
-            images.add(new GeneratedImage(parameters.width(), parameters.height(), rgb, prompts.get(i).seed(),
-                    conditioning.truncated().get(i)));
+            boolean cut = false;
+            for (int text = i; text < truncated.size(); text += batchSize) {
+                cut |= truncated.get(text);
+            }
+            images.add(new GeneratedImage(parameters.width(), parameters.height(), rgb, prompts.get(i).seed(), cut));
         }
         return images;
     }
@@ -254,8 +274,8 @@ public final class DiffusionPipeline implements ImageGenerator {
                 sum(batches, GenerationResult::decoding),
                 last.steps(),
                 batches.stream().mapToInt(GenerationResult::batchSize).max().orElseThrow(),
-                last.compiled(),
-                last.memory());
+                batches.stream().allMatch(GenerationResult::compiled),
+                batches.stream().flatMap(batch -> batch.memory().stream()).reduce(MemoryStatistics::then));
     }
 
     private static Duration sum(
@@ -278,9 +298,8 @@ public final class DiffusionPipeline implements ImageGenerator {
                 return;
             }
             freed = true;
-            decoders.values().forEach(TorchModule::close);
-            unet.close();
             textEncoder.close();
+            networks.close();
         } finally {
             generating.unlock();
         }

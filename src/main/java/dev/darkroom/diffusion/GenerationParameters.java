@@ -1,5 +1,7 @@
 package dev.darkroom.diffusion;
 
+import dev.darkroom.engine.ImageSize;
+
 /**
  * Everything that images must share to be denoised in one batch. Prompts and seeds differ inside a batch; these do not.
  *
@@ -21,4 +23,9 @@ public record GenerationParameters(
         double guidanceCutoff,
         DecoderName decoder,
         boolean compiled) {
+
+    /** Width and height. */
+    public ImageSize size() {
+        return new ImageSize(width, height);
+    }
 }

@@ -14,7 +14,7 @@ import java.util.Optional;
  * @param decoding time from latents to pixels in host memory
  * @param steps inference steps that ran
  * @param batchSize images that ran in one batch; smaller than the number of prompts where the batch was split
- * @param compiled whether compiled packages ran; false where the modules ran uncompiled
+ * @param compiled whether compiled packages ran, and nothing else; false where a module ran uncompiled
  * @param memory the device's memory during this batch; empty on a CPU
  */
 public record GenerationResult(

@@ -20,6 +20,10 @@ record Guidance(double scale, int guidedSteps) {
         return new Guidance(scale, Math.min(steps, (int) (cutoff * steps) + 1));
     }
 
+    static Guidance of(GenerationParameters parameters) {
+        return of(parameters.guidanceScale(), parameters.guidanceCutoff(), parameters.steps());
+    }
+
     /** Whether this step, counted from 0, is guided. */
     boolean guides(int step) {
         return step < guidedSteps;

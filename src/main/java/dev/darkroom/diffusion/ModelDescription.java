@@ -2,6 +2,7 @@ package dev.darkroom.diffusion;
 
 import dev.darkroom.engine.ImageSize;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * What a generator runs and offers.
@@ -12,7 +13,7 @@ import java.util.List;
  * @param engine engine and version, as {@code PyTorch 2.7.1}
  * @param sizes image sizes on offer, the default first
  * @param batchSizes batch sizes on offer, ascending
- * @param compiled whether compiled packages for this device are at hand
+ * @param uncompiled why no compiled packages run, a sentence; empty where they do
  */
 public record ModelDescription(
         String bundle,
@@ -21,7 +22,12 @@ public record ModelDescription(
         String engine,
         List<ImageSize> sizes,
         List<Integer> batchSizes,
-        boolean compiled) {
+        Optional<String> uncompiled) {
+
+    /** Whether compiled packages run where they are asked for. */
+    public boolean compiled() {
+        return uncompiled.isEmpty();
+    }
 
     /** The largest batch that can be run at once. */
     public int largestBatch() {

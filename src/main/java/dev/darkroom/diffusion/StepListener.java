@@ -1,6 +1,9 @@
 package dev.darkroom.diffusion;
 
-/** Told of every finished denoising step, on the generating thread; it must return at once. */
+/**
+ * Told of every denoising step, on the generating thread; it must return at once. On a GPU a step is told when the device
+ * has it to do: the telling runs ahead of the device by at most one batch's steps.
+ */
 @FunctionalInterface
 public interface StepListener {
 
@@ -9,7 +12,7 @@ public interface StepListener {
     };
 
     /**
-     * @param step steps that are done, from 1
+     * @param step steps that are done or handed to the device, from 1
      * @param total steps in all
      */
     void onStep(int step, int total);

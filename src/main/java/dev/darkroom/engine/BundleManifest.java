@@ -65,6 +65,11 @@ public record BundleManifest(
         }
     }
 
+    /** The largest batch that can be run at once. */
+    public int largestBatch() {
+        return batchSizes.get(batchSizes.size() - 1);
+    }
+
     /**
      * The special tokens of the tokenizer.
      *

@@ -9,4 +9,10 @@ package dev.darkroom.engine;
  * @param deviceTotal all that the device has
  */
 public record MemoryStatistics(long peakAllocated, long peakReserved, long deviceUsed, long deviceTotal) {
+
+    /** The memory during two batches, this one and the next. */
+    public MemoryStatistics then(MemoryStatistics next) {
+        return new MemoryStatistics(Math.max(peakAllocated, next.peakAllocated), Math.max(peakReserved, next.peakReserved),
+                next.deviceUsed, next.deviceTotal);
+    }
 }

@@ -51,7 +51,7 @@ public record ModelBundle(Path folder, BundleManifest manifest, String digest) {
         if (!Files.isRegularFile(file)) {
             throw new BundleException("There is no model bundle in " + folder + ": " + MANIFEST + " is missing.");
         }
-        BundleManifest manifest = parse(file);
+        BundleManifest manifest = parse(file, BundleManifest.class);
         manifest.files().entrySet().parallelStream().forEach(entry -> verify(folder, entry));
         return new ModelBundle(folder, manifest, sha256(file));
     }
@@ -83,9 +83,10 @@ public record ModelBundle(Path folder, BundleManifest manifest, String digest) {
         }
     }
 
-    private static BundleManifest parse(Path file) {
+    /** Reads a manifest whose record refuses wrong values with a {@link BundleException}. */
+    static <T> T parse(Path file, Class<T> manifest) {
         try {
-            return JSON.readValue(file.toFile(), BundleManifest.class);
+            return JSON.readValue(file.toFile(), manifest);
         } catch (JsonMappingException e) {
             if (e.getCause() instanceof BundleException refusal) {
                 throw refusal;
@@ -114,7 +115,7 @@ public record ModelBundle(Path folder, BundleManifest manifest, String digest) {
         }
     }
 
-    private static String sha256(Path file) {
+    static String sha256(Path file) {
         try {
             MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
             try (InputStream in = new DigestInputStream(Files.newInputStream(file), sha256)) {

@@ -1,6 +1,8 @@
 package dev.darkroom.worker;
 
+import dev.darkroom.diffusion.Profile;
 import io.smallrye.config.ConfigMapping;
+import io.smallrye.config.WithConverter;
 import io.smallrye.config.WithDefault;
 import jakarta.validation.constraints.Max;
 import jakarta.validation.constraints.Min;
@@ -8,7 +10,9 @@ import jakarta.validation.constraints.NotBlank;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import java.util.Optional;
+import org.eclipse.microprofile.config.spi.Converter;
 
 /**
  * Everything that can be set, each value also by environment: {@code darkroom.store.access-key} is
@@ -27,6 +31,14 @@ public interface DarkroomConfig {
      */
     @WithDefault("${java.io.tmpdir}/darkroom")
     Path stateDir();
+
+    /**
+     * Profiles that the worker is ready for when it says that it is ready: what they need is loaded and, where compiled
+     * packages run, has run once in every batch size. What other profiles need is loaded when one is first asked for.
+     */
+    @WithDefault("final")
+    @WithConverter(ProfileConverter.class)
+    List<Profile> warmUp();
 
     /** Which device generates. */
     Device device();
@@ -165,5 +177,17 @@ public interface DarkroomConfig {
         @WithDefault("/darkroom")
         @NotBlank
         String source();
+    }
+
+    /** Reads profiles by the names that requests use. */
+    final class ProfileConverter implements Converter<Profile> {
+
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public Profile convert(String value) {
+            return Profile.labelled(value.strip()).orElseThrow(() -> new IllegalArgumentException(
+                    "there is no profile " + value + "; there are " + Profile.labels()));
+        }
     }
 }

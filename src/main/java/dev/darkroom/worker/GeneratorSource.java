@@ -15,8 +15,18 @@ class GeneratorSource {
         this.config = config;
     }
 
+    /** Opens it, ready for the configured profiles. */
     ImageGenerator open() {
         DarkroomConfig.Device device = config.device();
-        return DiffusionPipeline.load(config.bundle(), new DeviceSelection(device.index(), device.require()));
+        DiffusionPipeline pipeline =
+                DiffusionPipeline.load(config.bundle(), new DeviceSelection(device.index(), device.require()));
+        try {
+            config.warmUp().forEach(profile ->
+                    pipeline.prepare(profile.parameters(pipeline.model()), pipeline.model().batchSizes()));
+            return pipeline;
+        } catch (RuntimeException e) {
+            pipeline.close();
+            throw e;
+        }
     }
 }

@@ -74,6 +74,7 @@ class WorkerHealth {
                     .withData("device", model.device())
                     .withData("engine", model.engine())
                     .withData("compiled", model.compiled());
+            model.uncompiled().ifPresent(reason -> response.withData("uncompiled", reason));
         }
         return response.build();
     }

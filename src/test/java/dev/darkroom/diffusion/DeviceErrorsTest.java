@@ -45,4 +45,21 @@ class DeviceErrorsTest {
                 .hasMessage("The engine failed: Expected all tensors to be on the same device")
                 .hasCause(failure);
     }
+
+    @Test
+    void tellsWhatTheOperatorSaidAndNotWhoCalledIt() {
+        EngineException failure = new EngineException("""
+                The following operation failed in the TorchScript interpreter.
+                Traceback of TorchScript, serialized code (most recent call last):
+                  File "code/__torch__/darkroom_bundle/operators.py", line 12, in run
+                    return ops.darkroom.run(graph, inputs, rows)
+                           ~~~~~~~~~~~~~~~~ <--- HERE
+                RuntimeError: CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 79.10 GiB
+                """);
+
+        assertThat(DeviceErrors.classify(failure))
+                .isInstanceOf(DeviceMemoryException.class)
+                .hasMessage("The device has too little memory: CUDA out of memory. Tried to allocate 20.00 MiB. "
+                        + "GPU 0 has a total capacity of 79.10 GiB");
+    }
 }

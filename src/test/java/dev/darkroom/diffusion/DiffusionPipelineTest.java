@@ -4,8 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import dev.darkroom.engine.BundleException;
 import dev.darkroom.engine.DeviceSelection;
 import dev.darkroom.engine.ImageSize;
+import dev.darkroom.engine.ModelBundle;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CancellationException;
@@ -13,7 +18,9 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -31,6 +38,7 @@ class DiffusionPipelineTest {
         assertThat(model.engine()).isEqualTo("PyTorch 2.7.1");
         assertThat(model.defaultSize()).isEqualTo(new ImageSize(128, 128));
         assertThat(model.compiled()).isFalse();
+        assertThat(model.uncompiled()).contains("The bundle mini has no compiled packages.");
     }
 
     @ParameterizedTest
@@ -118,6 +126,37 @@ class DiffusionPipelineTest {
     }
 
     @Test
+    void runsUncompiledAndSaysWhyWhereItCannotRunPackages(@TempDir Path folder) throws IOException {
+        copyMini(folder);
+        Files.createDirectories(folder.resolve("compiled/sm_90"));
+        try (DiffusionPipeline withPackages = DiffusionPipeline.load(folder, DeviceSelection.cpu())) {
+            GenerationResult result = withPackages.generate(
+                    parameters(1), List.of(new ImagePrompt("a red circle", "", 1)), StepListener.NONE);
+
+            assertThat(result.images()).hasSize(1);
+            assertThat(result.compiled()).isFalse();
+            assertThat(withPackages.model().uncompiled()).hasValueSatisfying(reason ->
+                    assertThat(reason).startsWith("The operators' library is not loaded: PYTORCH_EXTRA_LIBRARY_PATH must"));
+        }
+    }
+
+    @Test
+    void loadsADecoderWhenItIsFirstAskedFor(@TempDir Path folder) throws IOException {
+        copyMini(folder);
+        List<ImagePrompt> prompts = List.of(new ImagePrompt("a red circle", "", 1));
+        try (DiffusionPipeline lazy = DiffusionPipeline.load(folder, DeviceSelection.cpu())) {
+            lazy.prepare(Profile.FINAL.parameters(lazy.model()), List.of(1));
+            // Nothing of it can have been read before, and nothing of it can be read now
+            Files.writeString(folder.resolve(ModelBundle.VAE_DECODER), "no module");
+
+            assertThat(lazy.generate(parameters(1), prompts, StepListener.NONE).images()).hasSize(1);
+            assertThatThrownBy(() -> lazy.prepare(Profile.BASELINE.parameters(lazy.model()), List.of(1)))
+                    .isInstanceOf(BundleException.class)
+                    .hasMessageStartingWith("torch cannot load " + folder.resolve(ModelBundle.VAE_DECODER));
+        }
+    }
+
+    @Test
     void closingStopsARunningBatchAtItsNextStep() throws Exception {
         DiffusionPipeline closing = DiffusionPipeline.load(Mini.FOLDER, DeviceSelection.cpu());
         CountDownLatch started = new CountDownLatch(1);
@@ -131,6 +170,14 @@ class DiffusionPipelineTest {
         assertThatThrownBy(running::get)
                 .hasRootCauseInstanceOf(CancellationException.class)
                 .hasRootCauseMessage("The pipeline is closed.");
+    }
+
+    private static void copyMini(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(Mini.FOLDER)) {
+            for (Path file : files.toList()) {
+                Files.copy(file, folder.resolve(file.getFileName()));
+            }
+        }
     }
 
     private GenerationResult generate(int steps, List<ImagePrompt> prompts) {

@@ -362,6 +362,10 @@ class WorkerTest {
         assertThat(checks).extracting(check -> check.get("name").asText())
                 .anyMatch(name -> name.contains("Reactive Messaging"))
                 .contains("model", "store", "generator");
+        assertThat(checks).filteredOn(check -> check.get("name").asText().equals("model")).allSatisfy(check -> {
+            assertThat(check.at("/data/compiled").asBoolean()).isFalse();
+            assertThat(check.at("/data/uncompiled").asText()).isEqualTo("The bundle mini has no compiled packages.");
+        });
         assertThat(get("q/health/started").statusCode()).isEqualTo(200);
     }
 
