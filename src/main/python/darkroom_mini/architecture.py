@@ -18,8 +18,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 TEXT_LENGTH = 77
 LATENT_CHANNELS = 4
-LATENT_SIZE = 16
-IMAGE_SIZE = 128
+LATENT_SCALE = 8
 
 
 @dataclass(frozen=True)
@@ -27,9 +26,12 @@ class Architecture:
     """Widths and depths of the four models.
 
     The UNet halves its resolution once a level but the last (16, 8, 4 for three levels), the VAE and the Tiny VAE
-    have four levels, which is what makes their scale 8.
+    have four levels, which is what makes their scale 8. `vocabulary` is the tokenizer's unless given, which must not be
+    fewer.
     """
 
+    image_size: int = 128
+    vocabulary: int | None = None
     text_width: int = 96
     text_layers: int = 2
     text_heads: int = 4
@@ -45,7 +47,7 @@ class Architecture:
         """A CLIP text encoder, as wide as the UNet's cross-attention, for the vocabulary of `tokenizer`."""
         return CLIPTextModel(
             CLIPTextConfig(
-                vocab_size=len(tokenizer),
+                vocab_size=self.vocabulary or len(tokenizer),
                 hidden_size=self.text_width,
                 intermediate_size=4 * self.text_width,
                 projection_dim=self.text_width,
@@ -60,10 +62,10 @@ class Architecture:
         ).eval()
 
     def unet(self) -> UNet2DConditionModel:
-        """The denoising UNet: latents [B, 4, 16, 16], timestep, embeddings [B, 77, text_width] → noise prediction."""
+        """The denoising UNet: latents [B, 4, h, w], timestep, embeddings [B, 77, text_width] → noise prediction."""
         levels = len(self.unet_widths)
         return UNet2DConditionModel(
-            sample_size=LATENT_SIZE,
+            sample_size=self.image_size // LATENT_SCALE,
             in_channels=LATENT_CHANNELS,
             out_channels=LATENT_CHANNELS,
             down_block_types=("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",),
@@ -77,7 +79,7 @@ class Architecture:
         ).eval()
 
     def vae(self) -> AutoencoderKL:
-        """The full VAE: pixels [B, 3, 128, 128] in [-1, 1] ↔ latents [B, 4, 16, 16]."""
+        """The full VAE: pixels [B, 3, 8h, 8w] in [-1, 1] ↔ latents [B, 4, h, w]."""
         return AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * 4,
             up_block_types=("UpDecoderBlock2D",) * 4,
@@ -85,7 +87,7 @@ class Architecture:
             layers_per_block=self.vae_layers,
             latent_channels=LATENT_CHANNELS,
             norm_num_groups=self.norm_groups,
-            sample_size=IMAGE_SIZE,
+            sample_size=self.image_size,
             scaling_factor=0.18215,
         ).eval()
 
@@ -97,6 +99,23 @@ class Architecture:
             decoder_block_out_channels=widths,
             latent_channels=LATENT_CHANNELS,
         ).eval()
+
+
+STABLE_DIFFUSION_1_5 = Architecture(
+    image_size=512,
+    vocabulary=49408,
+    text_width=768,
+    text_layers=12,
+    text_heads=12,
+    unet_widths=(320, 640, 1280, 1280),
+    unet_layers=2,
+    unet_heads=8,
+    vae_widths=(128, 256, 512, 512),
+    vae_layers=2,
+    tiny_width=64,
+    norm_groups=32,
+)
+"""The widths of Stable Diffusion 1.5, for measurements: the same arithmetic, whatever the weights."""
 
 
 def scheduler() -> PNDMScheduler:

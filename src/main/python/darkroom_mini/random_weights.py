@@ -1,7 +1,8 @@
-"""`python -m darkroom_mini.random_weights --out DIR`: a checkpoint of `mini` with random weights.
+"""`python -m darkroom_mini.random_weights --out DIR`: a checkpoint with random weights, of `mini` or Stable Diffusion 1.5.
 
 It draws nothing that can be recognised, but every image depends on its prompt, its negative prompt, its seed, every
-step and the decoder, which is what a test of the pipeline needs. The same seed gives the same weights.
+step and the decoder, which is what a test of the pipeline needs, and it takes the time that trained weights take. The
+same seed gives the same weights on the same kind of device (`--device`) in the same `--dtype`.
 """
 
 import argparse
@@ -10,12 +11,13 @@ import math
 from pathlib import Path
 
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import AutoencoderTiny, UNet2DConditionModel
 from torch import nn
 
-from .architecture import Architecture, save_checkpoint
+from .architecture import STABLE_DIFFUSION_1_5, Architecture, save_checkpoint
 from .tokenizer import train_tokenizer
 
+ARCHITECTURES = {"mini": Architecture(), "stable-diffusion-1.5": STABLE_DIFFUSION_1_5}
 COLORS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "black", "white", "gray")
 OBJECTS = ("circle", "square", "triangle", "star", "heart", "house", "tree", "flower", "boat", "fish", "moon", "sun")
 STYLES = ("photo", "watercolor", "sketch", "pixel art", "oil painting")
@@ -50,27 +52,36 @@ def follow_the_prompt(unet: UNet2DConditionModel) -> None:
             module.to_out[0].weight.data.mul_(6)
 
 
+def within_the_pixels_range(tiny_vae: AutoencoderTiny) -> None:
+    """Its decoder has no norms: keep it from clamping to black and white."""
+    tiny_vae.decoder.layers[-1].weight.data.mul_(0.1)
+    tiny_vae.decoder.layers[-1].bias.data.fill_(0.5)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m darkroom_mini.random_weights", description=__doc__.splitlines()[0])
     parser.add_argument("--out", type=Path, required=True, help="where the checkpoint is written")
     parser.add_argument("--seed", type=int, default=0, help="seed of the weights (default 0)")
+    parser.add_argument("--architecture", choices=ARCHITECTURES, default="mini", help="default mini")
+    parser.add_argument("--dtype", choices=("float32", "float16"), default="float32", help="of the weights; default float32")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", help="where they are drawn")
     arguments = parser.parse_args()
 
-    architecture = Architecture()
+    architecture = ARCHITECTURES[arguments.architecture]
     tokenizer = train_tokenizer(captions(), 768)
-    generator = torch.Generator("cpu").manual_seed(arguments.seed)
-    models = (
-        architecture.text_encoder(tokenizer),
-        architecture.unet(),
-        architecture.vae(),
-        architecture.tiny_vae(),
-    )
+    generator = torch.Generator(arguments.device).manual_seed(arguments.seed)
+    torch.set_default_dtype(getattr(torch, arguments.dtype))
+    with torch.device(arguments.device):
+        models = (
+            architecture.text_encoder(tokenizer),
+            architecture.unet(),
+            architecture.vae(),
+            architecture.tiny_vae(),
+        )
     for model in models:
         randomize(model, generator)
     follow_the_prompt(models[1])
-    # within the pixels' range instead of clamped to black and white
-    models[3].decoder.layers[-1].weight.data.mul_(0.1)
-    models[3].decoder.layers[-1].bias.data.fill_(0.5)
+    within_the_pixels_range(models[3])
     save_checkpoint(arguments.out, tokenizer, *models)
 
 
