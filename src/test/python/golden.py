@@ -13,7 +13,6 @@ import argparse
 import hashlib
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,47 +22,14 @@ import diffusers  # noqa: E402
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
 import transformers  # noqa: E402
-from diffusers import (  # noqa: E402
-    AutoencoderTiny,
-    DPMSolverMultistepScheduler,
-    EulerAncestralDiscreteScheduler,
-    StableDiffusionPipeline,
-)
+from darkroom_bench.pipeline import SCHEDULERS, guidance_cutoff, load_pipeline, load_tiny, set_scheduler  # noqa: E402
+from darkroom_bench.profiles import GUIDANCE_SCALE, PROFILES  # noqa: E402
 from transformers import CLIPTokenizer  # noqa: E402
 
-SCHEDULERS = {
-    "euler-ancestral": EulerAncestralDiscreteScheduler,
-    # its defaults are dpmsolver++, order 2, midpoint, lower_order_final, and a last sigma of zero
-    "dpmpp-2m": DPMSolverMultistepScheduler,
-}
-GUIDANCE_SCALE = 7.5
 VERSIONS = {
     "torch": torch.__version__.split("+")[0],
     "diffusers": diffusers.__version__,
     "transformers": transformers.__version__,
-}
-
-
-@dataclass(frozen=True)
-class Profile:
-    """One of the study's configurations; `cutoff` is the fraction of the steps after which guidance ends."""
-
-    scheduler: str
-    steps: int
-    decoder: str = "full"
-    cutoff: float = 1.0
-
-
-PROFILES = {
-    "baseline": Profile("euler-ancestral", 30),
-    "compiled": Profile("euler-ancestral", 30),
-    "compiled-tiny": Profile("euler-ancestral", 30, decoder="tiny"),
-    "euler-30": Profile("euler-ancestral", 30),
-    "euler-20": Profile("euler-ancestral", 20),
-    "dpm-20": Profile("dpmpp-2m", 20),
-    "euler-20-cutoff": Profile("euler-ancestral", 20, cutoff=0.4),
-    "dpm-20-cutoff": Profile("dpmpp-2m", 20, cutoff=0.4),
-    "final": Profile("dpmpp-2m", 20, decoder="tiny", cutoff=0.4),
 }
 
 # prompt, negative prompt, seed
@@ -229,25 +195,10 @@ def tokenizer_goldens(tokenizer: CLIPTokenizer) -> dict[str, Any]:
     return {"versions": VERSIONS, "cases": cases}
 
 
-def guidance_cutoff(fraction: float):
-    """Drops the unconditional branch at the end of step ⌊fraction × steps⌋, counted from 0, as the study does it."""
-
-    def on_step_end(pipeline, step, timestep, tensors):
-        if step == int(pipeline.num_timesteps * fraction):
-            pipeline._guidance_scale = 0.0
-            tensors["prompt_embeds"] = tensors["prompt_embeds"][-1:]
-        return tensors
-
-    return on_step_end
-
-
 def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
     """Every profile through diffusers' pipeline, one image at a time; equal configurations share a file."""
-    pipeline = StableDiffusionPipeline.from_pretrained(
-        checkpoint, safety_checker=None, requires_safety_checker=False, local_files_only=True, low_cpu_mem_usage=False
-    )
-    pipeline.set_progress_bar_config(disable=True)
-    decoders = {"full": pipeline.vae, "tiny": AutoencoderTiny.from_pretrained(tiny, low_cpu_mem_usage=False)}
+    pipeline = load_pipeline(checkpoint, torch.float32, "cpu")
+    decoders = {"full": pipeline.vae, "tiny": load_tiny(tiny, torch.float32, "cpu")}
     forwards: list[int] = []
     pipeline.unet.register_forward_pre_hook(lambda _, inputs: forwards.append(inputs[0].shape[0]))
 
@@ -256,11 +207,7 @@ def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
     cases = []
     for name, profile in PROFILES.items():
         pipeline.vae = decoders[profile.decoder]
-        spacing = pipeline.scheduler.config.timestep_spacing
-        # given again, for `from_config` drops what the checkpoint's file does not say
-        pipeline.scheduler = SCHEDULERS[profile.scheduler].from_config(
-            pipeline.scheduler.config, timestep_spacing=spacing
-        )
+        set_scheduler(pipeline, profile)
         for index, (prompt, negative_prompt, seed) in enumerate(REQUESTS if name in BATCHED else REQUESTS[:2]):
             forwards.clear()
             image = pipeline(
@@ -273,8 +220,7 @@ def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
                 callback_on_step_end_tensor_inputs=["prompt_embeds"],
             ).images[0]
             guided = sum(rows == 2 for rows in forwards)
-            expected = profile.steps if profile.cutoff == 1 else int(profile.steps * profile.cutoff) + 1
-            assert (guided, len(forwards)) == (expected, profile.steps), (name, forwards)
+            assert (guided, len(forwards)) == (profile.guided_steps, profile.steps), (name, forwards)
 
             cutoff = "-cutoff" if profile.cutoff < 1 else ""
             file = f"{profile.scheduler}-{profile.steps}{cutoff}-{profile.decoder}-{index}.png"
@@ -293,7 +239,7 @@ def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
             print(f"{name}: {file}", flush=True)
     return {
         "versions": VERSIONS,
-        "timestepSpacing": spacing,
+        "timestepSpacing": pipeline.scheduler.config.timestep_spacing,
         "guidanceScale": GUIDANCE_SCALE,
         # which weights these images are of
         "unet": hashlib.sha256((checkpoint / "unet/diffusion_pytorch_model.safetensors").read_bytes()).hexdigest(),

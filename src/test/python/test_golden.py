@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from golden import PROFILES, Profile
+from darkroom_bench.profiles import PROFILES, Profile
 from PIL import Image
 from tokenizers import Tokenizer
 
@@ -62,7 +62,7 @@ def generate(profile: Profile, cases: list[dict]) -> np.ndarray:
     sample = draw() * SCHEDULES[profile.scheduler, profile.steps]["initNoiseSigma"]
     previous = noise = torch.zeros_like(sample)
     for step, row in enumerate(coefficients(profile)):
-        guided = profile.cutoff == 1 or step <= int(profile.steps * profile.cutoff)
+        guided = step < profile.guided_steps
         if row[-1] or profile.scheduler == "euler-ancestral":
             noise = draw()
         context = embeddings if guided else embeddings[len(cases) :]

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 import torch
 from darkroom_mini import judge
-from darkroom_mini.architecture import Architecture
+from darkroom_mini.architecture import STABLE_DIFFUSION_1_5, Architecture
 from darkroom_mini.evaluate import Point, forwards, interval, prompts, psnr, share
+from darkroom_mini.random_weights import captions
 from darkroom_mini.scene import Renderer, SceneSampler
+from darkroom_mini.tokenizer import train_tokenizer
 from darkroom_mini.train_vae import normalise_latents
 from darkroom_mini.vocabulary import COLOR_NAMES, COLORS, OBJECT_NAMES, STYLES, Scene, caption, every_pair, held_out
 
@@ -99,3 +101,12 @@ def test_a_share_of_all_is_not_certain():
 def test_psnr_of_images_that_differ_by_one_level():
     image = np.full((2, 8, 8, 3), 100, np.uint8)
     assert psnr(image, image + np.uint8(1)) == pytest.approx([48.13, 48.13], abs=0.01)
+
+
+def test_random_weights_have_the_architecture_of_stable_diffusion_1_5():
+    """Parameters as its checkpoint has them."""
+    with torch.device("meta"):
+        models = (STABLE_DIFFUSION_1_5.unet(), STABLE_DIFFUSION_1_5.vae(), STABLE_DIFFUSION_1_5.tiny_vae())
+        text = STABLE_DIFFUSION_1_5.text_encoder(train_tokenizer(captions(), 768))
+    counts = [sum(weight.numel() for weight in model.parameters()) for model in (*models, text)]
+    assert counts == [859_520_964, 83_653_863, 2_445_063, 123_060_480]

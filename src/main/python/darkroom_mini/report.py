@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from pathlib import Path
 
 import matplotlib
@@ -12,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from .evaluate import CUTOFFS, ROOT, SAME_GRAPH, SCHEDULERS, STEPS, STUDY_CUTOFF, STUDY_STEPS, prompts
+from .markdown import insert
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
@@ -29,16 +29,6 @@ STUDY_ORDER = (
     "final",
 )
 _COLORS = dict(zip(SCHEDULERS, ("tab:orange", "tab:blue")))
-
-
-def insert(text: str, **tables: str) -> str:
-    """The text with each table between the comments `<!-- NAME -->` and `<!-- end -->`."""
-    for name, table in tables.items():
-        pattern = rf"(<!-- {name} -->\n).*?(<!-- end -->)"
-        text, count = re.subn(pattern, lambda m: m[1] + table + "\n" + m[2], text, flags=re.DOTALL)
-        if count != 1:
-            raise ValueError(f"there is no place for the table {name}")
-    return text
 
 
 def percent(interval: list[float]) -> str:

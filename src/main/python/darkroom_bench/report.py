@@ -1,0 +1,395 @@
+"""`python -m darkroom_bench.report`: the measurements of a GPU as one JSON file, tables and charts.
+
+`gpu.json` is what `./darkroom bench gpu` wrote; rows of diffusers and the parity are put into it when given. Each figure
+in the page is computed from that file; what it lacks is said to be not measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+
+from darkroom_mini.markdown import insert
+
+from .profiles import PROFILES
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+
+Row = dict[str, Any]
+# multiplications with their additions, in units of 1e9: a UNet forward at 64×64 latents, attention included, a prompt
+# through the text encoder, a decoder
+_UNET_GMAC, _TEXT_GMAC, _DECODER_GMAC = 402.0, 6.7, {"full": 1257.0, "tiny": 71.0}
+_CEILING_TFLOPS = 790.0
+_GIB = 2**30
+_DPI = 150
+_NOT_MEASURED = "not measured"
+
+EAGER, COMPILED, DARKROOM = "diffusers, eager", "diffusers, compiled", "Darkroom"
+_COLORS = {EAGER: "#74839b", COMPILED: "#2a6f97", DARKROOM: "#d1495b"}
+_MARKERS = {EAGER: "s", COMPILED: "D", DARKROOM: "o"}
+
+
+def key(row: Row) -> tuple[str, str, int]:
+    """Whose row it is, of which profile, at which batch size."""
+    if row["implementation"] == "darkroom":
+        who = DARKROOM
+    else:
+        who = COMPILED if row["compiled"] else EAGER
+    return who, row["profile"], row["batch"]
+
+
+def merge(figures: dict[str, Any], peers: Iterable[dict[str, Any]], parity: dict[str, Any] | None) -> dict[str, Any]:
+    """The figures with the peers' rows, a row of the same key replaced, and the parity.
+
+    :raises ValueError: the peer was measured on another device
+    """
+    rows = {key(row): row for row in figures["rows"]}
+    merged = dict(figures)
+    for peer in peers:
+        if peer["device"] != figures["device"]:
+            raise ValueError(f"the peer was measured on {peer['device']}, Darkroom on {figures['device']}")
+        rows |= {key(row): row for row in peer["rows"]}
+        merged["diffusers"] = peer["diffusers"]
+    merged["rows"] = list(rows.values())
+    if parity is not None:
+        merged["parity"] = parity
+    return merged
+
+
+class Figures:
+    """The rows by whose they are, profile and batch, and what follows from them."""
+
+    def __init__(self, figures: dict[str, Any], study: dict[str, Any] | None = None):
+        self.all = figures
+        self.study = study
+        self.rows = {key(row): row for row in figures["rows"]}
+
+    def value(self, who: str, profile: str, batch: int, name: str) -> float | None:
+        return self.rows.get((who, profile, batch), {}).get(name)
+
+    def seconds(self, who: str, profile: str, batch: int = 1) -> float | None:
+        row = self.rows.get((who, profile, batch))
+        return row and row["secondsPerImage"]["median"]
+
+    def memory(self, who: str, profile: str, batch: int = 1) -> float | None:
+        """Peak allocated, in GiB."""
+        peak = self.value(who, profile, batch, "peakAllocatedBytes")
+        return peak and peak / _GIB
+
+    def batches(self, who: str, profile: str) -> list[int]:
+        return sorted(batch for other, name, batch in self.rows if (other, name) == (who, profile))
+
+    def best_throughput(self, who: str, profile: str) -> float | None:
+        return max((self.rows[who, profile, b]["imagesPerSecond"] for b in self.batches(who, profile)), default=None)
+
+    def step_milliseconds(self, batch: int, guided: bool) -> float | None:
+        for step in self.all.get("steps", ()):
+            if (step["batch"], step["guided"]) == (batch, guided):
+                return step["milliseconds"]["median"]
+        return None
+
+
+def tflop(profile: str) -> float:
+    """Arithmetic of one image at 512×512, a multiplication and an addition counted as two."""
+    of = PROFILES[profile]
+    return 2e-3 * ((of.steps + of.guided_steps) * _UNET_GMAC + 2 * _TEXT_GMAC + _DECODER_GMAC[of.decoder])
+
+
+def targets(figures: Figures) -> str:
+    """The targets and what was reached, as a table."""
+    ours = figures.seconds(DARKROOM, "final")
+    worker = figures.all.get("worker")
+    memory, baseline = figures.memory(DARKROOM, "final"), figures.memory(EAGER, "baseline")
+    lines = ["| | must | aim | reached |", "|---|---|---|---|"]
+
+    def add(what: str, reached: float | None, unit: str, digits: int, must: float, aim: float, larger: bool) -> None:
+        sign = "≥" if larger else "≤"
+        if reached is None:
+            told = _NOT_MEASURED
+        else:
+            met = [limit for limit in (aim, must) if (reached >= limit if larger else reached <= limit)]
+            word = "missed" if not met else "aim" if met[0] == aim else "must"
+            told = f"**{reached:.{digits}f}{unit}** ({word})"
+        lines.append(f"| {what} | {sign} {must:g}{unit} | {sign} {aim:g}{unit} | {told} |")
+
+    add("`final` against eager diffusers `baseline`, times faster", _ratio(figures.seconds(EAGER, "baseline"), ours), "×", 2,
+        6, 10, True)
+    add("`final` against diffusers' compiled `final`, times faster", _ratio(figures.seconds(COMPILED, "final"), ours), "×",
+        2, 1.2, 2, True)
+    add("peak allocated memory of `final`", memory, " GiB", 2, 2.3, 2.1, False)
+    under = _ratio(memory, baseline)
+    told = _NOT_MEASURED if under is None else f"**{100 * under:.0f} %** ({'must' if under < 1 else 'missed'})"
+    lines.append(f"| the same, of eager diffusers `baseline`'s | < 100 % | – | {told} |")
+    add("guided step at batch 1", figures.step_milliseconds(1, True), " ms", 2, 7.3, 5, False)
+    add("throughput of `final`, best batch", figures.best_throughput(DARKROOM, "final"), " images/s", 1, 14, 22, True)
+    share = worker and 100 * _ratio(worker["imagesPerSecond"], worker["pipelineImagesPerSecond"])
+    add("worker's throughput of the pipeline's alone", share, " %", 1, 95, 99, True)
+    add("ready after start, packages compiled", figures.all.get("coldStart", {}).get("seconds"), " s", 1, 30, 10, False)
+    return "\n".join(lines)
+
+
+def _ratio(above: float | None, below: float | None) -> float | None:
+    return above / below if above is not None and below else None
+
+
+def _cell(value: float | None, form: str = "{:.3f}") -> str:
+    return "" if value is None else form.format(value)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns that hold nothing at all are left out."""
+    rows = list(rows)
+    kept = [i for i in range(len(header)) if i == 0 or any(row[i] for row in rows)]
+    lines = [[header[i] for i in kept], ["---"] * len(kept), *([row[i] for i in kept] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines) if len(kept) > 1 else _NOT_MEASURED
+
+
+def times_table(figures: Figures) -> str:
+    header = ["profile", "UNet forwards"]
+    header += [f"{(figures.study or {}).get('device', 'study')} (study), s", f"{EAGER}, s", f"{COMPILED}, s", f"{DARKROOM}, s"]
+    header += ["slowest and fastest call, s", "× eager", "× compiled", "share of the ceiling"]
+    rows = []
+    for name, profile in PROFILES.items():
+        ours = figures.seconds(DARKROOM, name)
+        spread = figures.value(DARKROOM, name, 1, "secondsPerImage")
+        study = (figures.study or {}).get("profiles", {}).get(name, {}).get("secondsPerImage")
+        row = [f"`{name}`", str(profile.steps + profile.guided_steps), _cell(study)]
+        row += [_cell(figures.seconds(EAGER, name)), _cell(figures.seconds(COMPILED, name))]
+        row += ["" if ours is None else f"**{ours:.4f}**"]
+        row += ["" if spread is None else f"{spread['max']:.4f}, {spread['min']:.4f}"]
+        row += [_cell(_ratio(figures.seconds(who, name), ours), "{:.2f}") for who in (EAGER, COMPILED)]
+        share = None if ours is None else tflop(name) / ours / _CEILING_TFLOPS
+        rows.append([*row, "" if share is None else f"{100 * share:.0f} %"])
+    return _table(header, rows)
+
+
+def memory_table(figures: Figures) -> str:
+    whose = (EAGER, COMPILED, DARKROOM)
+    header = ["profile"]
+    for what in ("allocated", "reserved"):
+        header += [f"{who}: peak {what}, GiB" for who in whose]
+    header += [f"{who}: kernels" for who in whose]
+    rows = []
+    for name in PROFILES:
+        row = [f"`{name}`"]
+        for field in ("peakAllocatedBytes", "peakReservedBytes"):
+            for who in whose:
+                peak = figures.value(who, name, 1, field)
+                row.append(_cell(peak and peak / _GIB, "{:.2f}"))
+        rows.append([*row, *(_cell(figures.value(who, name, 1, "kernels"), "{:,.0f}") for who in whose)])
+    return _table(header, rows)
+
+
+def batches_table(figures: Figures) -> str:
+    whose = (EAGER, COMPILED, DARKROOM)
+    header = ["profile", "batch", *(f"{who}, images/s" for who in whose), *(f"{who}: peak allocated, GiB" for who in whose)]
+    rows = []
+    for name in PROFILES:
+        batches = sorted({batch for who in whose for batch in figures.batches(who, name)})
+        for batch in batches if len(batches) > 1 else ():
+            speed = [_cell(figures.value(who, name, batch, "imagesPerSecond"), "{:.2f}") for who in whose]
+            memory = [_cell(figures.memory(who, name, batch), "{:.2f}") for who in whose]
+            rows.append([f"`{name}`", str(batch), *speed, *memory])
+    return _table(header, rows)
+
+
+def steps_table(figures: Figures) -> str:
+    rows = []
+    for step in figures.all.get("steps", ()):
+        spread, forwards = step["milliseconds"], step["batch"] * (2 if step["guided"] else 1)
+        share = 2e-3 * _UNET_GMAC * forwards / (spread["median"] / 1000) / _CEILING_TFLOPS
+        row = [str(step["batch"]), "with" if step["guided"] else "without", f"{spread['median']:.2f}"]
+        rows.append([*row, f"{spread['max']:.2f}, {spread['min']:.2f}", f"{100 * share:.0f} %"])
+    return _table(["batch", "guidance", "median, ms", "slowest and fastest, ms", "share of the ceiling"], rows)
+
+
+def worker_table(figures: Figures) -> str:
+    rows = []
+    if (start := figures.all.get("coldStart")) is not None:
+        rows.append(["process start to ready, packages compiled", f"{start['seconds']:.1f} s"])
+    if (worker := figures.all.get("worker")) is not None:
+        of = f"`{worker['profile']}`, batches of {worker['batch']}"
+        rows.append([f"worker on a backlog of {worker['requests']} requests, {of}", f"{worker['imagesPerSecond']:.2f} images/s"])
+        rows.append([f"pipeline alone, {of}", f"{worker['pipelineImagesPerSecond']:.2f} images/s"])
+    return _table(["", ""], rows)
+
+
+def parity_table(figures: Figures) -> str:
+    parity = figures.all.get("parity")
+    if parity is None:
+        return _NOT_MEASURED
+    header = ["profile", "images", "", "mean absolute error", "root mean square", "PSNR, dB", "largest"]
+    rows = []
+    for name, errors in parity["profiles"].items():
+        for who, told in (("darkroom", DARKROOM), ("diffusers", f"diffusers, {parity['peerDtype']}")):
+            e = errors[who]
+            psnr = f"{e['psnr']:.1f}" if "psnr" in e else "equal"
+            row = [f"`{name}`", str(len(e["images"])), told, f"{e['meanAbsolute']:.3f}", f"{e['rootMeanSquare']:.3f}"]
+            rows.append([*row, psnr, f"{e['largest']:.0f}"])
+    return _table(header, rows)
+
+
+def setting(figures: Figures) -> str:
+    versions = [f"torch {figures.all['torch']}"]
+    if "diffusers" in figures.all:
+        versions.append(f"diffusers {figures.all['diffusers']}")
+    told = f"Measured on one {figures.all['device']}, {figures.all['date'][:10]}, {', '.join(versions)}."
+    for backends in sorted({row["backends"] for row in figures.all["rows"] if "backends" in row}):
+        told += f" diffusers' `torch.compile` chose matrix products and convolutions from Inductor's back ends {backends}."
+    return told
+
+
+def _style(axes: plt.Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(color="#e6e6e6", linewidth=0.8)
+    axes.set_axisbelow(True)
+
+
+def time_memory_chart(figures: Figures, path: Path) -> None:
+    """Each profile a point, labelled; profiles that fall on one another share a label."""
+    figure, axes = plt.subplots(figsize=(9.6, 5.8), dpi=_DPI)
+    points: dict[str, list[tuple[str, float, float]]] = {}
+    for who in (EAGER, COMPILED, DARKROOM):
+        for name in PROFILES:
+            seconds, memory = figures.seconds(who, name), figures.memory(who, name)
+            if seconds is not None and memory is not None:
+                points.setdefault(who, []).append((name, seconds, memory))
+    for who, own in points.items():
+        axes.scatter([p[1] for p in own], [p[2] for p in own], s=64, color=_COLORS[who], marker=_MARKERS[who], label=who,
+                     edgecolor="white", linewidth=0.8, zorder=3)
+    axes.set_xscale("log")
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(0, low - 0.25 * (high - low)), high + 0.15 * (high - low))
+    low, high = axes.get_xlim()
+    axes.set_xlim(low / 1.3, high * 1.3)
+    axes.xaxis.set_major_locator(plt.matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_formatter("")
+    axes.set_xlabel("seconds an image (batch 1, logarithmic)")
+    axes.set_ylabel("peak allocated memory, GiB")
+    axes.legend(loc="upper left", ncols=3, frameon=False, bbox_to_anchor=(0, 1.09), borderaxespad=0)
+    _style(axes)
+    figure.tight_layout()
+    _label(axes, [(who, *point) for who, own in points.items() for point in own])
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _label(axes: plt.Axes, points: list[tuple[str, str, float, float]]) -> None:
+    """Names beside the points, each where it covers the least of what is already there."""
+    renderer = axes.figure.canvas.get_renderer()
+    groups: list[tuple[str, list[str], tuple[float, float]]] = []
+    for who, name, x, y in points:
+        at = tuple(axes.transData.transform((x, y)))
+        near = next((g for g in groups if g[0] == who and max(abs(a - b) for a, b in zip(g[2], at)) < 15), None)
+        if near:
+            near[1].append(name)
+        else:
+            groups.append((who, [name], at))
+    taken = [(x - 9, y - 9, x + 9, y + 9) for _, _, (x, y) in groups]
+    taken.append(tuple(axes.get_legend().get_window_extent(renderer).extents))
+    frame = axes.get_window_extent(renderer).extents
+    for who, names, (x, y) in groups:
+        told = axes.text(0, 0, "\n".join(names), color=_COLORS[who], fontsize=8.5, va="bottom", linespacing=1.05)
+        extent = told.get_window_extent(renderer)
+        width, height = extent.width, extent.height
+
+        def cost(corner: tuple[float, float]) -> float:
+            left, bottom = corner
+            box = (left, bottom, left + width, bottom + height)
+            outside = max(0, frame[0] - box[0]) + max(0, box[2] - frame[2]) + max(0, frame[1] - box[1])
+            distance = abs(left + width / 2 - x) + abs(bottom + height / 2 - y)
+            return sum(_overlap(box, other) for other in taken) + 1e3 * outside + 0.05 * distance
+
+        corners = []
+        for gap in (13, 30, 52, 80):
+            corners += [(x + gap, y - height / 2), (x - gap - width, y - height / 2)]
+            corners += [(x - width / 2, y + gap), (x - width / 2, y - gap - height)]
+            corners += [(x + gap * 0.7, y + gap * 0.7), (x + gap * 0.7, y - gap * 0.7 - height)]
+            corners += [(x - gap * 0.7 - width, y + gap * 0.7), (x - gap * 0.7 - width, y - gap * 0.7 - height)]
+        left, bottom = min(corners, key=cost)
+        taken.append((left, bottom, left + width, bottom + height))
+        told.set_position(axes.transData.inverted().transform((left, bottom)))
+
+
+def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    return width * height if width > 0 and height > 0 else 0.0
+
+
+def throughput_chart(figures: Figures, path: Path, profile: str = "final") -> None:
+    figure, axes = plt.subplots(figsize=(9.6, 4.4), dpi=_DPI)
+    ticks: set[int] = set()
+    for who in (EAGER, COMPILED, DARKROOM):
+        batches = figures.batches(who, profile)
+        speeds = [figures.rows[who, profile, batch]["imagesPerSecond"] for batch in batches]
+        if not batches:
+            continue
+        axes.plot(batches, speeds, marker=_MARKERS[who], markersize=7, linewidth=2, color=_COLORS[who], label=who)
+        for batch, speed in zip(batches, speeds):
+            axes.annotate(f"{speed:.1f}", (batch, speed), xytext=(0, 8), textcoords="offset points", ha="center",
+                          color=_COLORS[who], fontsize=9)
+        ticks |= set(batches)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sorted(ticks), [str(tick) for tick in sorted(ticks)])
+    axes.set_ylim(0, axes.get_ylim()[1] * 1.08)
+    axes.set_xlabel("batch size")
+    axes.set_ylabel(f"images/s, {profile}")
+    axes.legend(loc="upper left", frameon=False)
+    _style(axes)
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def write(figures: Figures, out: Path) -> None:
+    """`gpu.md`, its tables renewed and the rest kept as it is, and the charts."""
+    page = out / "gpu.md"
+    text = (page if page.exists() else Path(__file__).with_name("template.md")).read_text("utf-8")
+    tables = {
+        "setting": setting(figures),
+        "targets": targets(figures),
+        "times": times_table(figures),
+        "memory": memory_table(figures),
+        "batches": batches_table(figures),
+        "steps": steps_table(figures),
+        "worker": worker_table(figures),
+        "parity": parity_table(figures),
+    }
+    page.write_text(insert(text, **tables), "utf-8")
+    time_memory_chart(figures, out / "time-memory.png")
+    throughput_chart(figures, out / "throughput.png")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m darkroom_bench.report", description=__doc__.splitlines()[0])
+    parser.add_argument("--json", type=Path, required=True, help="what ./darkroom bench gpu wrote")
+    parser.add_argument("--peer", type=Path, action="append", default=[], help="rows of diffusers, to be put into it; repeatable")
+    parser.add_argument("--parity", type=Path, help="errors of the images, to be put into it")
+    parser.add_argument("--study", type=Path, help="the study's own figures: device, profiles with secondsPerImage")
+    parser.add_argument("--out", type=Path, required=True, help="folder of gpu.md and the charts")
+    arguments = parser.parse_args()
+
+    def read(path: Path) -> dict[str, Any]:
+        return json.loads(path.read_text("utf-8"))
+
+    try:
+        parity = arguments.parity and read(arguments.parity)
+        figures = merge(read(arguments.json), map(read, arguments.peer), parity)
+    except ValueError as problem:
+        parser.error(str(problem))
+    if arguments.peer or arguments.parity:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    write(Figures(figures, arguments.study and read(arguments.study)), arguments.out)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,187 @@
+"""The measurements against diffusers: what can be seen of them without a GPU."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from darkroom_bench import parity, peers, report
+from darkroom_bench.pipeline import float32_noise, generate, load_pipeline, set_scheduler
+from darkroom_bench.profiles import PROFILES, Profile, read_prompts
+
+
+def row(implementation: str, compiled: bool, profile: str, seconds: float, batch: int = 1, **fields) -> dict:
+    spread = {"median": seconds, "min": 0.9 * seconds, "max": 1.1 * seconds}
+    named = {"implementation": implementation, "compiled": compiled, "profile": profile, "batch": batch}
+    return {**named, "secondsPerImage": spread, "imagesPerSecond": 1 / seconds, "peakAllocatedBytes": 2**31, **fields}
+
+
+@pytest.fixture
+def figures() -> dict:
+    rows = [row("darkroom", True, "final", 0.1), row("darkroom", True, "final", 0.05, batch=8)]
+    return {"device": "a GPU", "torch": "2.11.0", "date": "2026-11-23T00:00:00Z", "rows": rows}
+
+
+@pytest.fixture
+def peer() -> dict:
+    rows = [row("diffusers", False, "baseline", 0.7, peakAllocatedBytes=2**32), row("diffusers", True, "final", 0.25)]
+    return {"device": "a GPU", "diffusers": "0.42.1", "rows": rows}
+
+
+@pytest.fixture(scope="module")
+def pipeline(checkpoint):
+    return load_pipeline(checkpoint, torch.float32, "cpu")
+
+
+def test_guidance_ends_where_the_profile_says(pipeline):
+    profile = Profile("dpmpp-2m", 5, cutoff=0.4)
+    rows = []
+    hook = pipeline.unet.register_forward_pre_hook(lambda _, inputs: rows.append(inputs[0].shape[0]))
+    set_scheduler(pipeline, profile)
+    with torch.no_grad():
+        pixels = generate(pipeline, profile, ["a star", "a moon"], [0, 1])
+    hook.remove()
+    assert rows == [4, 4, 4, 2, 2]
+    assert rows.count(4) == profile.guided_steps
+    assert (pixels.shape, pixels.dtype) == ((2, 128, 128, 3), torch.uint8)
+
+
+def test_the_study_guides_nine_of_twenty_steps():
+    assert [profile.guided_steps for profile in PROFILES.values()] == [30, 30, 30, 30, 20, 20, 9, 9, 9]
+
+
+def test_noise_is_that_of_float32(pipeline):
+    def latents() -> torch.Tensor:
+        generator = torch.Generator("cpu").manual_seed(7)
+        return pipeline.prepare_latents(1, 4, 128, 128, torch.float16, torch.device("cpu"), generator)
+
+    pipeline.scheduler.set_timesteps(20)
+    expected = torch.randn(1, 4, 16, 16, generator=torch.Generator("cpu").manual_seed(7)).half()
+    expected = expected * pipeline.scheduler.init_noise_sigma
+    assert not torch.equal(latents(), expected)
+    with float32_noise():
+        assert torch.equal(latents(), expected)
+
+
+def test_a_row_of_the_peer(checkpoint, tmp_path, monkeypatch):
+    out = tmp_path / "rows.json"
+    options = "--mode eager --profiles final --batch-sizes 1,2 --images 1 --warmup 0 --device cpu --dtype float32"
+    monkeypatch.setattr("sys.argv", ["peers", *options.split(), "--checkpoint", str(checkpoint), "--out", str(out)])
+    peers.main()
+    written = json.loads(out.read_text())
+    assert written["device"] == "cpu"
+    assert [(row["profile"], row["batch"], row["images"]) for row in written["rows"]] == [("final", 1, 5), ("final", 2, 10)]
+    for measured in written["rows"]:
+        assert (measured["implementation"], measured["compiled"]) == ("diffusers", False)
+        spread = measured["secondsPerImage"]
+        assert 0 < spread["min"] <= spread["median"] <= spread["max"]
+        assert 1 / spread["max"] <= measured["imagesPerSecond"] <= 1 / spread["min"]
+
+
+def test_the_compiled_mode_has_no_baseline(checkpoint, tmp_path, monkeypatch, capsys):
+    options = ["--mode", "compiled", "--profiles", "baseline", "--checkpoint", str(checkpoint), "--out", str(tmp_path / "o")]
+    monkeypatch.setattr("sys.argv", ["peers", *options])
+    with pytest.raises(SystemExit):
+        peers.main()
+    assert "baseline is not compiled" in capsys.readouterr().err
+
+
+def test_prompts_are_whole_for_any_tokenizer_of_clip():
+    assert len(read_prompts()) == len(set(read_prompts())) == 20
+    # each byte a token, in the worst case
+    assert all(len(prompt.encode()) <= 75 for prompt in read_prompts())
+
+
+def test_errors_of_images():
+    reference = np.full((2, 4, 4, 3), 100, np.uint8)
+    images = reference.copy()
+    images[0] += 10
+    images[0, 0, 0, 0] = 70
+    errors = parity.error(images, reference)
+    assert errors["images"][1] == {"meanAbsolute": 0, "rootMeanSquare": 0, "largest": 0}
+    first = errors["images"][0]
+    assert first["largest"] == errors["largest"] == 30
+    assert first["meanAbsolute"] == pytest.approx((47 * 10 + 30) / 48)
+    assert first["rootMeanSquare"] == pytest.approx(((47 * 100 + 900) / 48) ** 0.5)
+    assert first["psnr"] == pytest.approx(20 * np.log10(255 / first["rootMeanSquare"]))
+    assert errors["meanAbsolute"] == pytest.approx(first["meanAbsolute"] / 2)
+
+
+def test_images_of_another_size_are_refused():
+    with pytest.raises(ValueError, match="cannot be compared"):
+        parity.error(np.zeros((1, 4, 4, 3), np.uint8), np.zeros((1, 8, 8, 3), np.uint8))
+
+
+def test_rows_of_the_peer_take_the_place_of_earlier_ones(figures, peer):
+    once = report.merge(figures, [peer], None)
+    slower = {**peer, "rows": [row("diffusers", True, "final", 0.5)]}
+    twice = report.Figures(report.merge(once, [slower], None))
+    assert len(twice.rows) == len(once["rows"]) == 4
+    assert twice.seconds(report.COMPILED, "final") == 0.5
+    assert twice.seconds(report.EAGER, "baseline") == 0.7
+
+
+def test_a_peer_on_another_device_is_refused(figures, peer):
+    with pytest.raises(ValueError, match="another GPU"):
+        report.merge(figures, [{**peer, "device": "another GPU"}], None)
+
+
+def test_targets_are_computed_from_the_rows(figures, peer):
+    figures["worker"] = {"imagesPerSecond": 19.0, "pipelineImagesPerSecond": 20.0}
+    figures["steps"] = [{"batch": 1, "guided": True, "milliseconds": {"median": 8.0, "min": 7.9, "max": 8.2}}]
+    table = report.targets(report.Figures(report.merge(figures, [peer], None)))
+    reached = [line.split(" | ")[-1] for line in table.splitlines()[2:]]
+    assert reached == [
+        "**7.00×** (must) |",
+        "**2.50×** (aim) |",
+        "**2.00 GiB** (aim) |",
+        "**50 %** (must) |",
+        "**8.00 ms** (missed) |",
+        "**20.0 images/s** (must) |",
+        "**95.0 %** (must) |",
+        "not measured |",
+    ]
+
+
+def test_the_report_renews_its_tables_and_keeps_what_people_wrote(figures, peer, tmp_path):
+    measured, other = tmp_path / "gpu.json", tmp_path / "peer.json"
+    measured.write_text(json.dumps(figures))
+    other.write_text(json.dumps(peer))
+    page = tmp_path / "gpu.md"
+
+    def write(*options: object) -> str:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("sys.argv", ["report", "--json", str(measured), "--out", str(tmp_path), *map(str, options)])
+            report.main()
+        return page.read_text()
+
+    assert "| `final` | 29 | **0.1000** |" in write()
+    page.write_text(page.read_text() + "\n## What we tried\n")
+    text = write("--peer", other)
+    assert "| `final` | 29 |  | 0.250 | **0.1000** | 0.1100, 0.0900 | 2.50 | 30 % |" in text
+    assert "| `final` | 8 |  | 20.00 |" in text
+    assert text.endswith("## What we tried\n")
+    assert len(json.loads(measured.read_text())["rows"]) == 4
+    for chart in ("time-memory.png", "throughput.png"):
+        assert 10_000 < (tmp_path / chart).stat().st_size < 150_000
+
+
+def test_the_arithmetic_of_an_image():
+    # 29 UNet forwards, two prompts, and the tiny decoder
+    assert report.tflop("final") == pytest.approx(23.5, abs=0.1)
+    assert report.tflop("baseline") == pytest.approx(50.8, abs=0.1)
+
+
+def test_the_worker_has_the_same_profiles():
+    source = Path(__file__).parents[2] / "main/java/dev/darkroom/diffusion/Profile.java"
+    for name, profile in PROFILES.items():
+        words = [
+            f'"{name}"',
+            {"euler-ancestral": "SchedulerName.EULER_ANCESTRAL", "dpmpp-2m": "SchedulerName.DPMPP_2M"}[profile.scheduler],
+            str(profile.steps),
+            f"DecoderName.{profile.decoder.upper()}",
+            f"{profile.cutoff:g}",
+            str(profile.compiled).lower(),
+        ]
+        assert f"({', '.join(words)})" in source.read_text()
