@@ -5,6 +5,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
+#include <c10/core/DeviceGuard.h>
 #include <torch/library.h>
 #include <torch/version.h>
 
@@ -106,6 +107,7 @@ int64_t load(
       architecture == architecture_of(target),
       package, " was compiled for ", architecture, ", this is ", architecture_of(target),
       ": compile the bundle's packages on this device");
+  const c10::DeviceGuard guard(target);
   if (target.is_cuda()) {
     // the first runs of a graph then choose the fastest algorithm of each convolution
     at::globalContext().setBenchmarkCuDNN(true);

@@ -35,17 +35,32 @@ std::string describe_layout(const at::Tensor& tensor) {
   return text.str();
 }
 
+std::unique_ptr<torch::inductor::AOTIModelPackageLoader> open(
+    const std::string& path,
+    [[maybe_unused]] at::Device device) {
+  try {
+    // the other way queries events, which a capture does not allow
+    constexpr bool single_threaded = true;
+#ifdef DARKROOM_SHARES_WEIGHTS
+    return std::make_unique<torch::inductor::AOTIModelPackageLoader>(
+        path, "model", single_threaded, /*num_runners=*/1, device.index());
+#else
+    return std::make_unique<torch::inductor::AOTIModelPackageLoader>(path, "model", single_threaded);
+#endif
+  } catch (const c10::Error& error) {
+    TORCH_CHECK(false, path, " cannot be loaded: ", error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    TORCH_CHECK(false, path, " cannot be loaded: ", error.what());
+  }
+}
+
 } // namespace
 
 Package::Package(const std::string& path, const Weights& weights, at::Device device)
     : name_(path.substr(path.find_last_of('/') + 1)),
       device_(device),
-#ifdef DARKROOM_SHARES_WEIGHTS
-      loader_(path, "model", /*run_single_threaded=*/true, /*num_runners=*/1, device.is_cuda() ? device.index() : -1),
-#else
-      loader_(path, "model", /*run_single_threaded=*/true),
-#endif
-      metadata_(loader_.get_metadata()) {
+      loader_(open(path, device)),
+      metadata_(loader_->get_metadata()) {
   const std::string& made_for = metadata_["AOTI_DEVICE_KEY"];
   TORCH_CHECK(
       made_for == c10::DeviceTypeName(device.type(), /*lower_case=*/true),
@@ -58,7 +73,7 @@ Package::Package(const std::string& path, const Weights& weights, at::Device dev
 }
 
 void Package::load_weights(const Weights& weights) {
-  auto* runner = loader_.get_runner();
+  auto* runner = loader_->get_runner();
   const auto types = runner->getConstantNamesToDtypes();
   std::unordered_map<std::string, at::Tensor> constants;
   for (const auto& [constant, name] : runner->getConstantNamesToOriginalFQNs()) {
@@ -90,9 +105,9 @@ void Package::load_weights(const Weights& weights) {
     weights_.push_back(weight);
   }
 #ifdef DARKROOM_SHARES_WEIGHTS
-  loader_.load_constants(constants, /*use_inactive=*/false, /*check_full_update=*/false, /*user_managed=*/true);
+  loader_->load_constants(constants, /*use_inactive=*/false, /*check_full_update=*/false, /*user_managed=*/true);
 #else
-  loader_.load_constants(constants, /*use_inactive=*/false, /*check_full_update=*/false);
+  loader_->load_constants(constants, /*use_inactive=*/false, /*check_full_update=*/false);
 #endif
 }
 
@@ -113,7 +128,7 @@ void Package::check_inputs(const std::vector<at::Tensor>& inputs) {
 }
 
 std::vector<at::Tensor> Package::run(const std::vector<at::Tensor>& inputs) {
-  return loader_.run(inputs);
+  return loader_->run(inputs);
 }
 
 } // namespace darkroom

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
+#include <memory>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,7 +20,8 @@ class Package {
   /// packages given the same weights share them. Older torches copy them.
   ///
   /// @param weights tensors on `device` by their names in the compiled module; it may hold more than the package uses
-  /// @throws c10::Error the package is for another kind of device; a weight is missing, or is not as it was compiled
+  /// @throws c10::Error the file is no package, or one for another kind of device; a weight is missing, or is not as
+  ///     it was when the package was compiled
   Package(const std::string& path, const Weights& weights, at::Device device);
   Package(const Package&) = delete;
   Package(Package&&) = delete;
@@ -40,7 +42,7 @@ class Package {
 
   const std::string name_;
   const at::Device device_;
-  torch::inductor::AOTIModelPackageLoader loader_;
+  const std::unique_ptr<torch::inductor::AOTIModelPackageLoader> loader_;
   std::unordered_map<std::string, std::string> metadata_;
   std::vector<at::Tensor> weights_;
   // type and shape of each

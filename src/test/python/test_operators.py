@@ -223,9 +223,10 @@ class TestRefusals:
         assert refusal(operators.architecture, -2) == "device -2 is none: -1 is the CPU, 0 the first GPU"
 
     def test_a_file_that_is_no_package(self, operators, weights, tmp_path):
-        package = tmp_path / "broken.pt2"
-        package.write_bytes(b"not a zip archive")
-        assert "zip archive" in refusal(load, operators, str(package), weights)
+        missing, broken = tmp_path / "missing.pt2", tmp_path / "broken.pt2"
+        broken.write_bytes(b"not a zip archive")
+        for package in (missing, broken):
+            assert refusal(load, operators, str(package), weights).startswith(f"{package} cannot be loaded: ")
 
     def test_a_missing_weight(self, operators, packages, weights):
         del weights["bias"]
