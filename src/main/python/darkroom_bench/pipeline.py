@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,6 +15,7 @@ from diffusers import (
     EulerAncestralDiscreteScheduler,
     StableDiffusionPipeline,
 )
+from diffusers.utils import is_accelerate_available
 
 from .profiles import GUIDANCE_SCALE, Profile
 
@@ -45,7 +45,7 @@ def load_pipeline(checkpoint: Path, dtype: torch.dtype, device: str) -> StableDi
     """The checkpoint's pipeline without a safety checker, its models in `dtype` on the device."""
     pipeline = StableDiffusionPipeline.from_pretrained(
         checkpoint, torch_dtype=dtype, safety_checker=None, requires_safety_checker=False, local_files_only=True,
-        low_cpu_mem_usage=False,
+        low_cpu_mem_usage=is_accelerate_available(),
     )
     pipeline.set_progress_bar_config(disable=True)
     return pipeline.to(device)
@@ -54,7 +54,7 @@ def load_pipeline(checkpoint: Path, dtype: torch.dtype, device: str) -> StableDi
 def load_tiny(directory: Path, dtype: torch.dtype, device: str) -> AutoencoderTiny:
     """The Tiny VAE, to be set as the pipeline's `vae`; a checkpoint has it as `tiny_vae`."""
     return AutoencoderTiny.from_pretrained(
-        directory, torch_dtype=dtype, local_files_only=True, low_cpu_mem_usage=False
+        directory, torch_dtype=dtype, local_files_only=True, low_cpu_mem_usage=is_accelerate_available()
     ).to(device)
 
 

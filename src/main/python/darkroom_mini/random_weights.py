@@ -82,7 +82,7 @@ def main() -> None:
         randomize(model, generator)
     follow_the_prompt(models[1])
     within_the_pixels_range(models[3])
-    save_checkpoint(arguments.out, tokenizer, *models)
+    save_checkpoint(arguments.out, tokenizer, *(model.cpu() for model in models))
 
 
 if __name__ == "__main__":
