@@ -49,13 +49,16 @@ import picocli.CommandLine.Spec;
         abbreviateSynopsis = true,
         showDefaultValues = true,
         sortOptions = false,
-        footerHeading = "%nExample:%n",
-        footer = "  darkroom bench --requests 200 --profile final --json")
+        subcommands = {GpuBenchCommand.class, ProfileBenchCommand.class},
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  darkroom bench --requests 200 --profile final --json",
+            "  darkroom bench gpu --bundle models/sd15      every profile on a GPU: time, memory, cold start"
+        })
 public final class BenchCommand implements Callable<Integer> {
 
     private static final String REQUESTS = "darkroom.requests";
     private static final String COMPLETIONS = "darkroom.completions";
-    private static final String PROMPT = "a rocket on a purple background, flat icon";
     private static final Duration POLL = Duration.ofMillis(200);
     private static final Duration SILENCE = Duration.ofMinutes(10);
 
@@ -137,7 +140,7 @@ public final class BenchCommand implements Callable<Integer> {
     }
 
     private GenerationRequest request(String id) {
-        return new GenerationRequest(id, PROMPT, "", profile.label(), Overrides.NONE, OptionalLong.empty(), 1,
+        return new GenerationRequest(id, Prompts.of(id.hashCode()), "", profile.label(), Overrides.NONE, OptionalLong.empty(), 1,
                 ImageFormat.PNG, Optional.empty(), Map.of());
     }
 

@@ -40,13 +40,11 @@ import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
-import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine.TypeConversionException;
 
 /** {@code darkroom generate}: the pipeline alone, from prompts to files. Images and JSON lines keep the prompts' order. */
 @Command(
@@ -326,20 +324,6 @@ final class GenerateCommand implements Callable<Integer> {
     private static final class DecoderOption extends ByLabel<DecoderName> {
         DecoderOption() {
             super("decoder", DecoderName.values(), DecoderName::label);
-        }
-    }
-
-    private static final class DeviceOption implements ITypeConverter<DeviceSelection> {
-        @Override
-        public DeviceSelection convert(String value) {
-            if (value.equals("cpu")) {
-                return DeviceSelection.cpu();
-            }
-            try {
-                return DeviceSelection.cuda(Integer.parseUnsignedInt(value));
-            } catch (NumberFormatException e) {
-                throw new TypeConversionException("'" + value + "' is no device; it is cpu, or a GPU's index from 0");
-            }
         }
     }
 }

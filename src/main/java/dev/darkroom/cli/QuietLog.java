@@ -9,17 +9,23 @@ import java.util.logging.Level;
 import java.util.logging.LogRecord;
 
 /**
- * The log of commands that run without Quarkus: warnings and errors, a line each, on standard error. Quarkus' log manager
- * keeps every record back until somebody says where they go.
+ * The log of commands that run without Quarkus, a line each, on standard error. Quarkus' log manager keeps every record back
+ * until somebody says where they go.
  */
-final class QuietLog {
+public final class QuietLog {
 
     private QuietLog() {
     }
 
+    /** Warnings and errors of whatever there is. */
     static void warningsToStandardError() {
+        toStandardError(Level.WARNING);
+    }
+
+    /** Whatever is told at this level or above. */
+    public static void toStandardError(Level level) {
         ConsoleHandler handler = new ConsoleHandler();
-        handler.setLevel(Level.WARNING);
+        handler.setLevel(level);
         // Kafka's client warns of every attempt to connect; when it gives up, the command says so itself
         handler.setFilter(record -> !String.valueOf(record.getLoggerName()).startsWith("org.apache.kafka"));
         handler.setFormatter(new Formatter() {

@@ -1,0 +1,141 @@
+package dev.darkroom.bench;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.ObjectWriter;
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** {@code docs/benchmarks/gpu.json}, written anew after every measurement: a run that is cut off keeps what it has. */
+final class GpuReport {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final ObjectWriter INDENTED = JSON.writer(SerializationFeature.INDENT_OUTPUT);
+    private static final List<String> KEY = List.of("implementation", "compiled", "profile", "batch");
+
+    private final Path file;
+    private final ObjectNode report = JSON.createObjectNode();
+    private final ArrayNode rows;
+    private final ArrayNode steps;
+
+    GpuReport(Path file, String command) {
+        this.file = file;
+        report.put("date", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
+        report.put("command", command);
+        steps = JSON.createArrayNode();
+        rows = report.putArray("rows");
+    }
+
+    void model(ProfileBenchCommand.Ready model) throws IOException {
+        report.put("device", model.device()).put("torch", model.torch()).put("bundle", model.bundle());
+        write();
+    }
+
+    void add(GpuRow row, boolean isStudied) throws IOException {
+        JsonNode added = JSON.valueToTree(row);
+        replace(added);
+        // The step is the same in all profiles: those of the profile that everything is measured for stand for it
+        if (isStudied) {
+            report.set("steps", steps);
+            step(row.batch(), true, added.path("guidedStepMilliseconds"));
+            step(row.batch(), false, added.path("unguidedStepMilliseconds"));
+            report.putObject("coldStart").put("seconds", row.coldStartSeconds());
+        }
+        write();
+    }
+
+    private void step(int batch, boolean guided, JsonNode milliseconds) {
+        if (!milliseconds.isMissingNode()) {
+            steps.addObject().put("batch", batch).put("guided", guided).set("milliseconds", milliseconds);
+        }
+    }
+
+    /** Takes over the rows of another report, as {@code darkroom_bench.peers} writes it. */
+    void merge(Path peer) throws IOException {
+        JSON.readTree(peer.toFile()).path("rows").forEach(this::replace);
+        write();
+    }
+
+    /** A row takes the place of an earlier one of the same configuration. */
+    private void replace(JsonNode row) {
+        for (int i = 0; i < rows.size(); i++) {
+            JsonNode earlier = rows.get(i);
+            if (KEY.stream().allMatch(key -> earlier.path(key).equals(row.path(key)))) {
+                rows.set(i, row);
+                return;
+            }
+        }
+        rows.add(row);
+    }
+
+    /**
+     * What the whole worker did.
+     *
+     * @param measured by {@code darkroom bench --json}
+     */
+    void worker(JsonNode measured, int requests, int batch) throws IOException {
+        ObjectNode worker = report.putObject("worker");
+        worker.put("profile", measured.path("profile").asText()).put("batch", batch).put("requests", requests);
+        worker.set("imagesPerSecond", measured.path("imagesPerSecond"));
+        for (JsonNode row : rows) {
+            if (row.path("implementation").asText().equals("darkroom") && row.path("batch").asInt() == batch
+                    && row.path("profile").equals(measured.path("profile"))) {
+                worker.set("pipelineImagesPerSecond", row.path("imagesPerSecond"));
+            }
+        }
+        worker.set("measured", measured);
+        write();
+    }
+
+    private void write() throws IOException {
+        Path partial = file.resolveSibling(file.getFileName() + ".partial");
+        Files.write(partial, INDENTED.writeValueAsBytes(report));
+        Files.move(partial, file, StandardCopyOption.REPLACE_EXISTING);
+    }
+
+    /** The report for a person. */
+    String toText() {
+        List<String> lines = new ArrayList<>();
+        lines.add("%s, torch %s, bundle %s".formatted(
+                report.path("device").asText(), report.path("torch").asText(), report.path("bundle").asText()));
+        lines.add("");
+        lines.add("%-10s %-16s %-10s %5s %9s %9s %9s %9s %10s %10s %7s %7s".formatted("", "profile", "compiled", "batch",
+                "s/image", "min", "max", "images/s", "alloc GiB", "resv GiB", "share", "cold s"));
+        for (JsonNode row : rows) {
+            JsonNode seconds = row.path("secondsPerImage");
+            lines.add("%-10s %-16s %-10s %5d %9.4f %9.4f %9.4f %9.2f %10s %10s %7s %7s".formatted(
+                    row.path("implementation").asText(), row.path("profile").asText(), row.path("compiled").asText("-"),
+                    row.path("batch").asInt(), seconds.path("median").asDouble(), seconds.path("min").asDouble(),
+                    seconds.path("max").asDouble(), row.path("imagesPerSecond").asDouble(),
+                    number(row.path("peakAllocatedBytes"), 1.0 / (1 << 30)),
+                    number(row.path("peakReservedBytes"), 1.0 / (1 << 30)), number(row.path("arithmeticShare"), 1),
+                    number(row.path("coldStartSeconds"), 1)));
+        }
+        for (JsonNode step : steps) {
+            lines.add("step %-10s batch %d: %.2f ms".formatted(step.path("guided").asBoolean() ? "guided" : "unguided",
+                    step.path("batch").asInt(), step.path("milliseconds").path("median").asDouble()));
+        }
+        JsonNode worker = report.path("worker");
+        if (!worker.isMissingNode()) {
+            lines.add("worker, %s, batch %d: %.2f images/s of %d requests; the pipeline alone %.2f".formatted(
+                    worker.path("profile").asText(), worker.path("batch").asInt(),
+                    worker.path("imagesPerSecond").asDouble(), worker.path("requests").asInt(),
+                    worker.path("pipelineImagesPerSecond").asDouble(Double.NaN)));
+        }
+        return String.join(System.lineSeparator(), lines) + System.lineSeparator();
+    }
+
+    private static String number(JsonNode value, double scale) {
+        return value.isNumber() ? String.format(Locale.ROOT, "%.3f", value.asDouble() * scale) : "-";
+    }
+}
