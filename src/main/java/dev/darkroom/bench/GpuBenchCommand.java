@@ -59,7 +59,7 @@ final class GpuBenchCommand implements Callable<Integer> {
     private List<Profile> profiles = List.of(Profile.values());
 
     @Option(names = "--batch-sizes", paramLabel = "N", split = ",", defaultValue = "1,2,4,8",
-            description = "Images in a batch, separated by commas.")
+            description = "Images in a batch, separated by commas; those that the bundle offers.")
     private List<Integer> batchSizes;
 
     @Option(names = "--batched-profiles", paramLabel = "P", split = ",", defaultValue = "final,baseline",

@@ -78,9 +78,11 @@ final class ProfileBenchCommand implements Callable<Integer> {
         try (DiffusionPipeline pipeline = DiffusionPipeline.load(bundle, device)) {
             Runtime.getRuntime().addShutdownHook(new Thread(pipeline::close));
             GenerationParameters parameters = profile.parameters(pipeline.model());
-            pipeline.prepare(parameters, batchSizes);
+            List<Integer> offered =
+                    batchSizes.stream().filter(size -> size <= pipeline.model().largestBatch()).toList();
+            pipeline.prepare(parameters, offered);
             System.out.println(json.writeValueAsString(Ready.of(pipeline)));
-            for (int batchSize : batchSizes) {
+            for (int batchSize : offered) {
                 System.out.println(json.writeValueAsString(measure(pipeline, parameters, batchSize)));
             }
         } catch (BundleException | DeviceException | GenerationException e) {

@@ -13,7 +13,8 @@ final class NativeLibraries {
     /** Says so when that is going to happen: it takes a while and some room on the disk. */
     static void announce(ProgressLine progress) {
         Path cache = Utils.getEngineCacheDir("pytorch");
-        if (!Files.isDirectory(cache)) {
+        boolean own = Utils.getEnvOrSystemProperty("PYTORCH_LIBRARY_PATH") == null;
+        if (own && !Files.isDirectory(cache)) {
             progress.end("PyTorch's libraries will be unpacked to %s, once (445 MB)".formatted(cache));
         }
     }

@@ -20,6 +20,8 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.concurrent.CancellationException;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -63,13 +65,23 @@ public final class DiffusionPipeline implements ImageGenerator {
      * @throws DeviceException if the device is not there or not the required one
      */
     public static DiffusionPipeline load(Path folder, DeviceSelection selection) {
+        // Both take seconds: gigabytes of digests, and gigabytes of CUDA's libraries
+        CompletableFuture<ModelBundle> verified = CompletableFuture.supplyAsync(() -> verify(folder));
+        ComputeDevice device = ComputeDevice.open(selection);
+        try {
+            ModelBundle bundle = verified.join();
+            bundle.requireTorch(device.engineVersion());
+            return new DiffusionPipeline(bundle, new NoiseSchedule(bundle.manifest().scheduler()), device);
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof BundleException refusal ? refusal : e;
+        }
+    }
+
+    private static ModelBundle verify(Path folder) {
         long start = System.nanoTime();
         ModelBundle bundle = ModelBundle.read(folder);
-        NoiseSchedule schedule = new NoiseSchedule(bundle.manifest().scheduler());
         LOG.infof("bundle=verified name=%s digest=%s ms=%d", bundle.manifest().name(), bundle.digest(), since(start));
-        ComputeDevice device = ComputeDevice.open(selection);
-        bundle.requireTorch(device.engineVersion());
-        return new DiffusionPipeline(bundle, schedule, device);
+        return bundle;
     }
 
     private static long since(long nanoTime) {

@@ -87,7 +87,9 @@ final class Networks implements AutoCloseable {
 
     private void runUncompiled(String reason) {
         uncompiled = Optional.of(reason);
-        LOG.logf(device.isGpu() ? Logger.Level.WARN : Logger.Level.INFO, "compiled=false device=\"%s\" reason=\"%s\"",
+        // Nobody compiles for a CPU; packages that are there and cannot be used are worth a word anywhere
+        boolean expected = !device.isGpu() && !CompiledPackages.in(bundle);
+        LOG.logf(expected ? Logger.Level.INFO : Logger.Level.WARN, "compiled=false device=\"%s\" reason=\"%s\"",
                 device.description(), reason);
     }
 

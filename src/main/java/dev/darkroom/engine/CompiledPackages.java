@@ -60,7 +60,7 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
     }
 
     /** Whether the bundle has compiled packages, for whatever architecture. */
-    static boolean in(ModelBundle bundle) {
+    public static boolean in(ModelBundle bundle) {
         return Files.isDirectory(bundle.file(FOLDER));
     }
 
