@@ -3,7 +3,6 @@
 #include "cuda_graph.h"
 #endif
 
-#include <ATen/Context.h>
 #include <ATen/core/grad_mode.h>
 #include <c10/core/DeviceGuard.h>
 #include <torch/library.h>
@@ -108,10 +107,6 @@ int64_t load(
       package, " was compiled for ", architecture, ", this is ", architecture_of(target),
       ": compile the bundle's packages on this device");
   const c10::DeviceGuard guard(target);
-  if (target.is_cuda()) {
-    // the first runs of a graph then choose the fastest algorithm of each convolution
-    at::globalContext().setBenchmarkCuDNN(true);
-  }
   graphs().loaded.push_back(std::make_unique<Graph>(package, weights, target));
   return static_cast<int64_t>(graphs().loaded.size()) - 1;
 }
