@@ -14,7 +14,10 @@ WORKER_TORCH = "2.7.1"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    return _compile(_parser().parse_args(arguments))
+    options = _parser().parse_args(arguments)
+    if options.gpu:
+        options.packages, options.dtype = "cuda", "float16"
+    return _compile(options)
 
 
 def _compile(options: argparse.Namespace) -> int:
@@ -33,6 +36,7 @@ def _compile(options: argparse.Namespace) -> int:
 
     from .bundle import Offer, write_bundle
     from .checkpoint import CheckpointError, load_checkpoint
+    from .packages import PackageError, write_packages
     from .torchscript import TorchVersionError, check_torch
     from .verification import VerificationError
 
@@ -40,12 +44,13 @@ def _compile(options: argparse.Namespace) -> int:
         library.logging.set_verbosity_error()
         library.logging.disable_progress_bar()
 
+    tiny = options.tiny or options.checkpoint / "tiny_vae"
     try:
         check_torch(options.worker_torch)
         progress(f"reading {options.checkpoint}")
         checkpoint = load_checkpoint(
             options.checkpoint,
-            options.tiny or options.checkpoint / "tiny_vae",
+            tiny,
             getattr(torch, options.dtype),
             options.timestep_spacing,
             options.variant,
@@ -59,11 +64,19 @@ def _compile(options: argparse.Namespace) -> int:
             sizes=options.size or [(width * LATENT_SCALE, height * LATENT_SCALE)],
             batch_sizes=sorted(set(options.batch_size or (1, 2, 4, 8))),
         )
+        if options.packages:
+            for model in (checkpoint.unet, checkpoint.vae, checkpoint.tiny_vae):
+                model.to(device=options.packages, memory_format=torch.channels_last)
+            checkpoint.text_encoder.to(options.packages)
         write_bundle(checkpoint, offer, options.out, progress)
-    except (CheckpointError, TorchVersionError, VerificationError, OSError) as error:
+        if options.packages:
+            del checkpoint
+            jobs = options.jobs or max(1, (os.cpu_count() or 1) // 2)
+            write_packages(options.out, options.checkpoint, tiny, options.packages, jobs, progress)
+    except (CheckpointError, PackageError, TorchVersionError, VerificationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    size = sum(path.stat().st_size for path in options.out.iterdir() if path.is_file())
+    size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
     progress(f"{options.out}: {size / 1e6:.1f} MB")
     return 0
 
@@ -106,6 +119,19 @@ def _parser() -> argparse.ArgumentParser:
         choices=("leading", "linspace", "trailing"),
         help="instead of the scheduler configuration's; where that has none it is leading, while diffusers' "
         "from_config would give Euler and DPM-Solver++ linspace",
+    )
+    compile_.add_argument(
+        "--gpu",
+        action="store_true",
+        help="also compile packages for the GPU at hand, into compiled/sm_XX of the bundle; implies --dtype float16",
+    )
+    compile_.add_argument(
+        "--packages",
+        choices=("cuda", "cpu"),
+        help="also compile packages for this device; cuda is what --gpu does, cpu serves to try the compiled path",
+    )
+    compile_.add_argument(
+        "--jobs", type=_positive, metavar="N", help="packages compiled at a time (default: half the processors)"
     )
     compile_.add_argument("--variant", help="of the checkpoint's weight files, e.g. fp16")
     compile_.add_argument(

@@ -1,20 +1,20 @@
 """The bundle's TorchScript modules: what each takes and gives is said in `docs/bundle.md`.
 
 The networks are traced, the denoising step round the UNet is scripted because it branches on the number of rows.
-Nothing in a trace may name a device or a size: the worker moves the modules to its GPU and chooses batch and size.
+Nothing in a trace may name a device or a size: the worker moves the modules to its GPU and chooses batch and size. What a
+module needs besides its inputs is a parameter of it, constants too: packages compiled from the module take them by name.
 """
 
-import copy
-import math
 import warnings
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
-from diffusers.models.embeddings import Timesteps
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
 from .format import LATENT_CHANNELS, TEXT_LENGTH
+from .unet import UNet
+from .vae import decoder as vae_decoder
 
 
 class TextEncoder(nn.Module):
@@ -24,34 +24,18 @@ class TextEncoder(nn.Module):
         super().__init__()
         # transformers before 5 wraps the three in a `text_model`
         text = getattr(model, "text_model", model)
-        self.embeddings = text.embeddings
+        self.token_embedding = text.embeddings.token_embedding
+        self.position_embedding = text.embeddings.position_embedding.weight
         self.layers = text.encoder.layers
         self.final_layer_norm = text.final_layer_norm
-        mask = torch.full((1, 1, TEXT_LENGTH, TEXT_LENGTH), -torch.inf, dtype=model.dtype).triu(1)
-        self.register_buffer("causal_mask", mask, persistent=False)
+        mask = torch.full((1, 1, TEXT_LENGTH, TEXT_LENGTH), -torch.inf, dtype=model.dtype, device=model.device).triu(1)
+        self.causal_mask = nn.Parameter(mask, requires_grad=False)
 
     def forward(self, input_ids: Tensor) -> Tensor:
-        hidden = self.embeddings(input_ids)
+        hidden = self.token_embedding(input_ids) + self.position_embedding
         for layer in self.layers:
             hidden = layer(hidden, attention_mask=self.causal_mask)
         return self.final_layer_norm(hidden).float()
-
-
-class SinusoidalTimesteps(nn.Module):
-    """diffusers' `Timesteps` with its frequencies in a buffer, where the original makes them on the traced device."""
-
-    def __init__(self, original: Timesteps):
-        super().__init__()
-        half = original.num_channels // 2
-        exponent = -math.log(10000) * torch.arange(half, dtype=torch.float32)
-        frequencies = original.scale * torch.exp(exponent / (half - original.downscale_freq_shift))
-        self.cosine_first = original.flip_sin_to_cos
-        self.register_buffer("frequencies", frequencies, persistent=False)
-
-    def forward(self, timesteps: Tensor) -> Tensor:
-        angles = timesteps[:, None].float() * self.frequencies[None, :]
-        parts = [torch.cos(angles), torch.sin(angles)] if self.cosine_first else [torch.sin(angles), torch.cos(angles)]
-        return torch.cat(parts, dim=-1)
 
 
 class NoisePrediction(nn.Module):
@@ -59,14 +43,11 @@ class NoisePrediction(nn.Module):
 
     def __init__(self, unet: UNet2DConditionModel):
         super().__init__()
-        # a shallow copy with one child of its own: the checkpoint's model stays what it is
-        self.unet = copy.copy(unet)
-        self.unet._modules = {**unet._modules, "time_proj": SinusoidalTimesteps(unet.time_proj)}
+        self.unet = UNet(unet)
         self.dtype = unet.dtype
 
     def forward(self, sample: Tensor, timestep: Tensor, embeddings: Tensor) -> Tensor:
-        sample, embeddings = sample.to(self.dtype), embeddings.to(self.dtype)
-        return self.unet(sample, timestep, embeddings, return_dict=False)[0].float()
+        return self.unet(sample.to(self.dtype), timestep, embeddings.to(self.dtype)).float()
 
 
 class DenoisingStep(nn.Module):
@@ -84,7 +65,10 @@ class DenoisingStep(nn.Module):
         rows = embeddings.size(0)
         scaled = input_scale * sample
         if rows == 2 * batch:
-            prediction = self.unet(torch.cat([scaled, scaled]), timestep.unsqueeze(0), embeddings)
+            if torch.jit.is_scripting():
+                # a trace has a row for each of the embeddings' rows; a package begins with those of the sample
+                scaled = torch.cat([scaled, scaled])
+            prediction = self.unet(scaled, timestep.unsqueeze(0), embeddings)
             unconditional, conditional = prediction.chunk(2)
             epsilon = unconditional + guidance_scale * (conditional - unconditional)
         elif rows == batch:
@@ -104,7 +88,7 @@ class Decoder(nn.Module):
         self.scaling_factor = vae.config.scaling_factor
         # the encoder stays out of the bundle
         self.post_quant_conv = getattr(vae, "post_quant_conv", None) or nn.Identity()
-        self.decoder = vae.decoder
+        self.decoder = vae_decoder(vae)
 
     def forward(self, latents: Tensor) -> Tensor:
         latents = (latents / self.scaling_factor).to(self.dtype)
@@ -130,6 +114,8 @@ def decoder_module(vae: AutoencoderKL | AutoencoderTiny) -> torch.jit.ScriptModu
 
 
 def _trace(module: nn.Module, *inputs: Tensor) -> torch.jit.ScriptModule:
+    device = next(module.parameters()).device
+    inputs = tuple(tensor.to(device) for tensor in inputs)
     with torch.no_grad(), warnings.catch_warnings():
         # Python branches on a shape, which the comparison with the eager model at other shapes covers
         warnings.simplefilter("ignore", torch.jit.TracerWarning)

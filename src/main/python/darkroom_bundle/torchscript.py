@@ -40,9 +40,12 @@ def save_module(module: torch.jit.ScriptModule, path: Path) -> None:
     """Saves `module` without its debug records, which hold the source paths of every traced line, and without dates.
 
     Two processes save the same module to the same bytes; in one process torch numbers the classes of later modules on.
+    A module on a GPU is saved as one on the CPU.
     """
     as_saved = path.with_suffix(".saved")
     torch.jit.save(module, as_saved)
+    if any(weights.is_cuda for weights in module.parameters()):
+        torch.jit.save(torch.jit.load(as_saved, map_location="cpu"), as_saved)
     with zipfile.ZipFile(as_saved) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as target:
         for name in source.namelist():
             # torch derives the serialization id from all records, the debug ones among them

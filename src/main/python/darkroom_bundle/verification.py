@@ -13,7 +13,7 @@ from .format import LATENT_CHANNELS, TEXT_LENGTH
 # (batch, latent height, latent width)
 SHAPES = ((1, 16, 16), (3, 8, 24))
 
-# the largest error allowed, relative to the largest value; float16 keeps 11 bits and sums in another order
+# the largest ‖error‖ / ‖value‖ allowed; float16 keeps 11 bits and sums in another order
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-2}
 
 
@@ -35,19 +35,20 @@ def verify(checkpoint: Checkpoint, directory: Path) -> None:
 
 
 def _verify_text_encoder(path: Path, model: CLIPTextModel, generator: torch.Generator) -> None:
-    module = torch.jit.load(path, map_location="cpu")
+    module = torch.jit.load(path, map_location=model.device)
     for batch, _, _ in SHAPES:
-        ids = torch.randint(model.config.vocab_size, (batch, TEXT_LENGTH), generator=generator)
+        ids = torch.randint(model.config.vocab_size, (batch, TEXT_LENGTH), generator=generator).to(model.device)
         _compare(path, module(ids), model(ids).last_hidden_state, model.dtype)
 
 
 def _verify_step(path: Path, model: UNet2DConditionModel, generator: torch.Generator) -> None:
-    module = torch.jit.load(path, map_location="cpu")
+    module = torch.jit.load(path, map_location=model.device)
     for batch, height, width in SHAPES:
         size = (batch, LATENT_CHANNELS, height, width)
-        sample, previous, noise = (torch.randn(size, generator=generator) for _ in range(3))
+        sample, previous, noise = (torch.randn(size, generator=generator).to(model.device) for _ in range(3))
         for rows in (batch, 2 * batch):
             embeddings = torch.randn(rows, TEXT_LENGTH, model.config.cross_attention_dim, generator=generator)
+            embeddings = embeddings.to(model.device)
             scaled = torch.cat([0.5 * sample] * (rows // batch))
             epsilon = model(scaled.to(model.dtype), 501, embeddings.to(model.dtype)).sample.float()
             if rows == 2 * batch:
@@ -57,15 +58,15 @@ def _verify_step(path: Path, model: UNet2DConditionModel, generator: torch.Gener
             following = 0.7 * sample + 0.6 * denoised + 0.5 * previous + 0.4 * noise
 
             coefficients = torch.tensor([501.0, 0.5, 7.5, 0.9, -0.8, 0.7, 0.6, 0.5, 0.4])
-            actual = module(sample, previous, noise, embeddings, coefficients)
+            actual = module(sample, previous, noise, embeddings, coefficients.to(model.device))
             _compare(path, actual[0], following, model.dtype)
             _compare(path, actual[1], denoised, model.dtype)
 
 
 def _verify_decoder(path: Path, model: AutoencoderKL | AutoencoderTiny, generator: torch.Generator) -> None:
-    module = torch.jit.load(path, map_location="cpu")
+    module = torch.jit.load(path, map_location=model.device)
     for batch, height, width in SHAPES:
-        latents = torch.randn(batch, LATENT_CHANNELS, height, width, generator=generator)
+        latents = torch.randn(batch, LATENT_CHANNELS, height, width, generator=generator).to(model.device)
         decoded = model.decode((latents / model.config.scaling_factor).to(model.dtype)).sample.float()
         levels = 255 * (decoded / 2 + 0.5).clamp(0, 1).permute(0, 2, 3, 1)
         pixels = module(latents).float()
@@ -75,7 +76,7 @@ def _verify_decoder(path: Path, model: AutoencoderKL | AutoencoderTiny, generato
 
 
 def _compare(path: Path, actual: Tensor, expected: Tensor, dtype: torch.dtype) -> None:
-    error = ((actual - expected).abs().max() / expected.abs().max()).item()
+    error = ((actual - expected).norm() / expected.norm()).item()
     # not `>`, which NaN would pass
     if not error <= TOLERANCE[dtype]:
-        raise VerificationError(f"{path.name}: differs from the checkpoint's model by {error:.1e} of the largest value")
+        raise VerificationError(f"{path.name}: differs from the checkpoint's model by {error:.1e} of its norm")

@@ -1,0 +1,259 @@
+"""AOTInductor packages of a bundle's modules: one a graph, weights left out, for the GPU at hand.
+
+Each package is compiled in a process of its own, from the weights that the bundle's TorchScript module holds and under
+their names there, and compared with the same network in eager float32 before it is kept.
+"""
+
+import concurrent.futures
+import copy
+import hashlib
+import json
+import multiprocessing.synchronize
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+import torch._inductor.config
+from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from torch import Tensor, nn
+from transformers import CLIPTextConfig, CLIPTextModel
+
+from .format import FORMAT, LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
+from .modules import Decoder, DenoisingStep, NoisePrediction, TextEncoder
+from .operators import package_metadata
+from .torchscript import torch_version
+
+# ‖package − eager float32‖ / ‖eager float32‖; float16 itself is at 3e-3 to 5e-3
+TOLERANCE = 1e-2
+
+# Not max_autotune: with torch's own products there is nothing to choose from, and the bias of each one is copied into its
+# result first; block sizes searched for the rest (max_autotune_pointwise) made no difference (docs/benchmarks).
+_OPTIONS = {"aot_inductor.package_constants_in_so": False, "conv_1x1_as_mm": True}
+
+# what decides the content of a package, besides the options
+_SOURCES = ("kernels.py", "modules.py", "triton_group_norm.py", "unet.py", "vae.py")
+
+
+class PackageError(Exception):
+    """A package that does not compute what its module computes."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One module at one batch size and, but for the text encoder, one image size (pixels)."""
+
+    module: str
+    batchSize: int
+    width: int | None = None
+    height: int | None = None
+    guided: bool | None = None
+
+    @property
+    def file(self) -> str:
+        size = "" if self.width is None else f"-{self.width}x{self.height}"
+        return f"{self.module.removesuffix('.pt')}{'-guided' if self.guided else ''}-{self.batchSize}{size}.pt2"
+
+
+def graphs(manifest: dict) -> Iterator[Graph]:
+    """All graphs of a bundle, those that compile longest first."""
+    sizes = [(size["width"], size["height"]) for size in manifest["sizes"]]
+    batches = sorted(manifest["batchSizes"], reverse=True)
+    for guided in (True, False):
+        yield from (Graph("unet.pt", batch, *size, guided) for size in sizes for batch in batches)
+    for module in ("vae_decoder.pt", "tiny_decoder.pt"):
+        yield from (Graph(module, batch, *size) for size in sizes for batch in batches)
+    yield from (Graph("text_encoder.pt", batch) for batch in batches)
+
+
+def architecture(device: str) -> str:
+    """`sm_90` for an H100, `cpu` for the CPU."""
+    return "cpu" if device == "cpu" else "sm_{}{}".format(*torch.cuda.get_device_capability())
+
+
+def write_packages(
+    bundle: Path, checkpoint: Path, tiny: Path, device: str, jobs: int, progress: Callable[[str], None]
+) -> None:
+    """Compiles what `compiled/<architecture>` of the bundle lacks, and writes its `packages.json`.
+
+    :param checkpoint: the bundle's, for the configurations of the networks
+    :param device: `cuda` or `cpu`
+    :param jobs: how many graphs are compiled at a time
+    :raises PackageError: a package differs from eager float32 by more than `TOLERANCE`
+    """
+    manifest = json.loads((bundle / "bundle.json").read_text("utf-8"))
+    directory = bundle / "compiled" / architecture(device)
+    directory.mkdir(parents=True, exist_ok=True)
+    index = directory / "packages.json"
+    known = {entry["file"]: entry for entry in _read(index).get("graphs", [])}
+    modules = {name: file["sha256"] for name, file in manifest["files"].items() if name.endswith(".pt")}
+
+    todo, entries = [], []
+    for graph in graphs(manifest):
+        key = _key(graph, modules[graph.module])
+        entry = known.get(graph.file, {})
+        if entry.get("inputs") == key and _digest(directory / graph.file) == entry["sha256"]:
+            entries.append(entry)
+        else:
+            todo.append((graph, key))
+
+    def save() -> None:
+        content = {
+            "format": FORMAT,
+            "architecture": architecture(device),
+            "torchVersion": torch_version(),
+            "modules": modules,
+            "graphs": sorted(entries, key=lambda entry: entry["file"]),
+        }
+        index.write_text(json.dumps(content, indent=2) + "\n", "utf-8")
+
+    progress(f"{len(todo)} packages to compile for {architecture(device)}, {len(entries)} kept")
+    spawn = multiprocessing.get_context("spawn")
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    with concurrent.futures.ProcessPoolExecutor(
+        jobs, mp_context=spawn, initializer=_begin, initargs=(spawn.Lock(), threads), max_tasks_per_child=1
+    ) as pool:
+        work = {
+            pool.submit(_compile, graph, bundle, checkpoint, tiny, device, directory / graph.file): (graph, key)
+            for graph, key in todo
+        }
+        try:
+            for done, future in enumerate(concurrent.futures.as_completed(work), 1):
+                graph, key = work[future]
+                result = future.result()
+                path = directory / graph.file
+                entries.append({
+                    "file": graph.file,
+                    "sha256": _digest(path),
+                    "bytes": path.stat().st_size,
+                    **{name: value for name, value in asdict(graph).items() if value is not None},
+                    **result,
+                    "inputs": key,
+                })
+                # at once: what is compiled is kept when another graph fails
+                save()
+                progress(f"{done}/{len(todo)} {graph.file}: {result['seconds']:.0f} s, "
+                         f"relative error {result['relativeError']:.1e}")
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    save()
+
+
+def _begin(lock: multiprocessing.synchronize.Lock, threads: int) -> None:
+    # before anything in this process has started inductor, which counts the processors of the machine
+    torch._inductor.config.compile_threads = threads
+    torch.set_num_threads(threads)
+    global _running
+    _running = lock
+
+
+def _compile(
+    graph: Graph, bundle: Path, checkpoint: Path, tiny: Path, device: str, path: Path
+) -> dict[str, float]:
+    began = time.monotonic()
+    torch.set_grad_enabled(False)
+    manifest = json.loads((bundle / "bundle.json").read_text("utf-8"))
+    weights = dict(torch.jit.load(bundle / graph.module, map_location=device).named_parameters())
+    network = _network(graph.module, checkpoint, tiny, getattr(torch, manifest["dtype"]))
+    network.load_state_dict(weights, strict=True, assign=True)
+    inputs = _inputs(graph, manifest, device)
+    # eager float32 takes several times a package's memory: one graph at a time
+    with _running:
+        reference = _in_float32(network)(*inputs)
+        if device == "cuda":
+            torch.cuda.empty_cache()
+
+    exported = torch.export.export(network, inputs, strict=False)
+    options = {**_OPTIONS, "aot_inductor.metadata": package_metadata(weights, inputs)}
+    temporary = path.with_suffix(".tmp.pt2")
+    torch._inductor.aoti_compile_and_package(exported, package_path=str(temporary), inductor_configs=options)
+
+    with _running:
+        package = torch._inductor.aoti_load_package(str(temporary), run_single_threaded=True)
+        package.load_constants({name: weights[name] for name in package.get_constant_fqns()}, check_full_update=True)
+        error = _relative_error(package(*inputs), reference)
+    # not `>`, which NaN would pass
+    if not error <= TOLERANCE:
+        temporary.unlink()
+        raise PackageError(f"{graph.file}: differs from eager float32 by {error:.1e}, more than {TOLERANCE}")
+    temporary.rename(path)
+    return {"relativeError": float(f"{error:.2e}"), "seconds": round(time.monotonic() - began, 1)}
+
+
+def _network(module: str, checkpoint: Path, tiny: Path, dtype: torch.dtype) -> nn.Module:
+    """The network of a module without its weights."""
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(dtype)
+    try:
+        with torch.device("meta"):
+            if module == "text_encoder.pt":
+                config = CLIPTextConfig.from_pretrained(checkpoint / "text_encoder", attn_implementation="sdpa")
+                network = TextEncoder(CLIPTextModel(config))
+            elif module == "unet.pt":
+                config = UNet2DConditionModel.load_config(checkpoint / "unet")
+                network = DenoisingStep(NoisePrediction(UNet2DConditionModel.from_config(config)))
+            elif module == "vae_decoder.pt":
+                network = Decoder(AutoencoderKL.from_config(AutoencoderKL.load_config(checkpoint / "vae")))
+            else:
+                network = Decoder(AutoencoderTiny.from_config(AutoencoderTiny.load_config(tiny)))
+    finally:
+        torch.set_default_dtype(default)
+    return network.eval()
+
+
+def _inputs(graph: Graph, manifest: dict, device: str) -> tuple[Tensor, ...]:
+    generator = torch.Generator("cpu").manual_seed(0)
+    batch = graph.batchSize
+    if graph.module == "text_encoder.pt":
+        tokens = torch.randint(manifest["tokens"]["end"], (batch, TEXT_LENGTH), generator=generator)
+        return (tokens.to(device),)
+    latents = (batch, LATENT_CHANNELS, graph.height // LATENT_SCALE, graph.width // LATENT_SCALE)
+    if graph.guided is None:
+        return (torch.randn(latents, generator=generator).to(device),)
+    rows = 2 * batch if graph.guided else batch
+    embeddings = torch.randn(rows, TEXT_LENGTH, manifest["embeddingSize"], generator=generator)
+    # a step of DPM-Solver++ about half way
+    coefficients = torch.tensor([501.0, 1.0, 7.5, 1.6, -1.3, 0.75, 0.35, -0.1, 0.1])
+    noise = (torch.randn(latents, generator=generator) for _ in range(3))
+    return tuple(tensor.to(device) for tensor in (*noise, embeddings, coefficients))
+
+
+def _in_float32(network: nn.Module) -> nn.Module:
+    """A copy that computes in float32 what `network` computes in its own type."""
+    wide = copy.deepcopy(network).float()
+    for module in wide.modules():
+        if isinstance(getattr(module, "dtype", None), torch.dtype):
+            module.dtype = torch.float32
+    return wide
+
+
+def _relative_error(actual: Tensor | tuple[Tensor, ...], expected: Tensor | tuple[Tensor, ...]) -> float:
+    if isinstance(actual, Tensor):
+        actual, expected = (actual,), (expected,)
+    pairs = zip(actual, expected, strict=True)
+    return max(((a.double() - e.double()).norm() / e.double().norm()).item() for a, e in pairs)
+
+
+def _key(graph: Graph, module: str) -> str:
+    """What a package is made from: the graph, its module, torch, and this compiler."""
+    made_from = hashlib.sha256(f"{graph}{module}{torch.__version__}{_OPTIONS}".encode())
+    for source in _SOURCES:
+        made_from.update(Path(__file__).with_name(source).read_bytes())
+    return made_from.hexdigest()
+
+
+def _read(index: Path) -> dict:
+    try:
+        return json.loads(index.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+
+
+def _digest(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,92 @@
+"""The networks as packages have them: what was rearranged computes the same, and a package is kept or made again."""
+
+import contextlib
+import json
+import shutil
+
+import pytest
+import torch
+from diffusers import AutoencoderKL, UNet2DConditionModel
+
+from darkroom_bundle import packages
+from darkroom_bundle.packages import Graph, PackageError, graphs, write_packages
+from darkroom_bundle.unet import UNet
+from darkroom_bundle.vae import decoder
+
+
+@pytest.fixture(scope="module")
+def unet(checkpoint):
+    return UNet2DConditionModel.from_pretrained(checkpoint / "unet").eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize(("height", "width"), [(16, 16), (8, 24), (9, 11)])
+@pytest.mark.parametrize("batch", [1, 3])
+def test_the_unet_computes_what_diffusers_computes(unet, batch, height, width):
+    sample, embeddings = torch.randn(batch, 4, height, width), torch.randn(batch, 77, unet.config.cross_attention_dim)
+    expected = unet(sample, 501, embeddings).sample
+    torch.testing.assert_close(UNet(unet)(sample, torch.tensor([501.0]), embeddings), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch", [1, 3])
+def test_two_embeddings_for_a_sample_are_the_unconditional_and_the_conditional_half(unet, batch):
+    sample, embeddings = torch.randn(batch, 4, 16, 16), torch.randn(2 * batch, 77, unet.config.cross_attention_dim)
+    expected = unet(torch.cat([sample, sample]), 501, embeddings).sample
+    torch.testing.assert_close(UNet(unet)(sample, torch.tensor([501.0]), embeddings), expected, rtol=0, atol=1e-4)
+
+
+def test_the_vae_decodes_as_diffusers_does(checkpoint):
+    vae = AutoencoderKL.from_pretrained(checkpoint / "vae").eval().requires_grad_(False)
+    latents = torch.randn(2, 4, 6, 7)
+    torch.testing.assert_close(decoder(vae)(latents), vae.decoder(latents), rtol=0, atol=1e-4)
+
+
+def test_every_module_has_a_graph_for_every_batch_and_size():
+    manifest = {"sizes": [{"width": 512, "height": 512}, {"width": 768, "height": 512}], "batchSizes": [1, 4]}
+    files = {graph.file for graph in graphs(manifest)}
+    assert files >= {
+        "unet-guided-4-768x512.pt2",
+        "unet-1-512x512.pt2",
+        "vae_decoder-1-768x512.pt2",
+        "tiny_decoder-4-512x512.pt2",
+        "text_encoder-4.pt2",
+    }
+    assert len(files) == 4 * 2 * 2 + 2
+
+
+@pytest.fixture
+def compiling(bundle, checkpoint, tmp_path, monkeypatch):
+    """Compiles one small graph of a copy of the bundle and returns its `packages.json`."""
+    copy = tmp_path / "bundle"
+    shutil.copytree(bundle, copy)
+    monkeypatch.setattr(packages, "graphs", lambda manifest: [Graph("tiny_decoder.pt", 1, 128, 128)])
+
+    def compile_() -> dict:
+        write_packages(copy, checkpoint, checkpoint / "tiny_vae", "cpu", 1, lambda line: None)
+        return json.loads((copy / "compiled/cpu/packages.json").read_text())
+
+    compile_.directory = copy / "compiled/cpu"
+    return compile_
+
+
+def test_what_is_compiled_is_kept_until_it_is_damaged(compiling):
+    (entry,) = compiling()["graphs"]
+    assert entry.keys() >= {"file", "sha256", "bytes", "module", "batchSize", "width", "height", "relativeError"}
+    package = compiling.directory / entry["file"]
+    made = package.stat().st_mtime_ns
+    assert compiling()["graphs"] == [entry]
+    assert package.stat().st_mtime_ns == made
+
+    package.write_bytes(package.read_bytes()[:-1])
+    (again,) = compiling()["graphs"]
+    assert package.stat().st_size == again["bytes"]
+
+
+def test_a_package_that_computes_something_else_is_refused(bundle, checkpoint, tmp_path, monkeypatch):
+    monkeypatch.setattr(packages, "TOLERANCE", -1.0)
+    monkeypatch.setattr(packages, "_running", contextlib.nullcontext(), raising=False)
+    path = tmp_path / "tiny_decoder-1-128x128.pt2"
+    with pytest.raises(PackageError, match=r"tiny_decoder-1-128x128\.pt2: differs from eager float32 by"):
+        packages._compile(
+            Graph("tiny_decoder.pt", 1, 128, 128), bundle, checkpoint, checkpoint / "tiny_vae", "cpu", path
+        )
+    assert not list(tmp_path.iterdir())
