@@ -109,11 +109,17 @@ final class GpuBenchCommand implements Callable<Integer> {
         Path logs = Home.scratch("bench-gpu-" + ProcessHandle.current().pid());
         GpuReport report = new GpuReport(out, "./darkroom "
                 + String.join(" ", spec.commandLine().getParseResult().originalArgs()));
-        for (Profile profile : profiles) {
-            measure(report, profile, logs.resolve(profile.label() + ".log"));
+        // What matters most comes first
+        if (profiles.contains(STUDIED)) {
+            measure(report, STUDIED, logs);
         }
         if (workerRequests > 0) {
             measureWorker(report, logs.resolve("worker.log"));
+        }
+        for (Profile profile : profiles) {
+            if (profile != STUDIED) {
+                measure(report, profile, logs);
+            }
         }
         for (String peer : peers) {
             runPeer(report, peer, logs);
@@ -128,7 +134,7 @@ final class GpuBenchCommand implements Callable<Integer> {
         return failures.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
-    private void measure(GpuReport report, Profile profile, Path log) {
+    private void measure(GpuReport report, Profile profile, Path logs) {
         progress.show("profile " + profile.label() + ": starting …");
         List<Integer> sizes = batchedProfiles.contains(profile) ? batchSizes : batchSizes.subList(0, 1);
         List<String> arguments = List.of("bench", "gpu-profile", "--profile", profile.label(),
@@ -138,7 +144,7 @@ final class GpuBenchCommand implements Callable<Integer> {
                 "--device", DeviceOption.text(device));
         long start = System.nanoTime();
         double[] coldStart = new double[1];
-        run("profile " + profile.label(), arguments, log, line -> {
+        run("profile " + profile.label(), arguments, logs.resolve(profile.label() + ".log"), line -> {
             if (coldStart[0] == 0) {
                 coldStart[0] = (System.nanoTime() - start) / 1e9;
                 report.model(json.readValue(line, ProfileBenchCommand.Ready.class));

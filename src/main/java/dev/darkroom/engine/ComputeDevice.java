@@ -55,8 +55,8 @@ public final class ComputeDevice {
         setDefault("ai.djl.offline", "true");
         // TorchScript's profiling executor makes no difference on a CPU; on a GPU it would fuse anew for every shape.
         setDefault("ai.djl.pytorch.graph_optimizer", "false");
-        // ai.djl.pytorch.cudnn_benchmark stays off: each batch size that a module meets first would stop for a search. The
-        // operators turn it on, since a compiled graph searches once, before the worker is ready.
+        // ai.djl.pytorch.cudnn_benchmark stays off: each batch size that a module meets first would stop for a search, and
+        // none of the compiled graphs gained by one.
         setDefault("ai.djl.pytorch.num_interop_threads", "1");
         // OpenMP's threads spin at every barrier: as many as there are cores stall as soon as anything else runs.
         setDefault("ai.djl.pytorch.num_threads",
