@@ -15,6 +15,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.StreamSupport;
 
 /** {@code docs/benchmarks/gpu.json}, written anew after every measurement: a run that is cut off keeps what it has. */
 final class GpuReport {
@@ -43,7 +44,7 @@ final class GpuReport {
 
     void add(GpuRow row, boolean isStudied) throws IOException {
         JsonNode added = JSON.valueToTree(row);
-        replace(added);
+        rows.add(added);
         // The step is the same in all profiles: those of the profile that everything is measured for stand for it
         if (isStudied) {
             report.set("steps", steps);
@@ -60,22 +61,15 @@ final class GpuReport {
         }
     }
 
-    /** Takes over the rows of another report, as {@code darkroom_bench.peers} writes it. */
+    /** Takes over the rows of another report, as {@code darkroom_bench.peers} writes it; what was measured here stays. */
     void merge(Path peer) throws IOException {
-        JSON.readTree(peer.toFile()).path("rows").forEach(this::replace);
-        write();
-    }
-
-    /** A row takes the place of an earlier one of the same configuration. */
-    private void replace(JsonNode row) {
-        for (int i = 0; i < rows.size(); i++) {
-            JsonNode earlier = rows.get(i);
-            if (KEY.stream().allMatch(key -> earlier.path(key).equals(row.path(key)))) {
-                rows.set(i, row);
-                return;
+        for (JsonNode row : JSON.readTree(peer.toFile()).path("rows")) {
+            if (StreamSupport.stream(rows.spliterator(), false).noneMatch(
+                    own -> KEY.stream().allMatch(key -> own.path(key).equals(row.path(key))))) {
+                rows.add(row);
             }
         }
-        rows.add(row);
+        write();
     }
 
     /**
