@@ -27,7 +27,7 @@ public final class EmbeddedWorker implements QuarkusApplication {
     private static final AtomicReference<Callable<Integer>> TALKER = new AtomicReference<>();
     private static final AtomicReference<Throwable> FAILURE = new AtomicReference<>();
     private static final long READY_POLL_MS = 100;
-    private static final Pattern ENDING = Pattern.compile("worker=ending reason=\"([^\"]*)\"");
+    private static final Pattern ENDING = Pattern.compile("worker=ending reason=\"(.*)\"");
 
     /**
      * Runs the worker against the given servers until the talker is done.

@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
@@ -104,7 +105,8 @@ public final class DiffusionPipeline implements ImageGenerator {
         try {
             requireOpen();
             textEncoder.prepare(parameters.compiled());
-            for (int images : batchSizes.stream().sorted().toList()) {
+            // Beginning with the largest: smaller graphs fit into the memory that it leaves in their common pool
+            for (int images : batchSizes.stream().sorted(Comparator.reverseOrder()).toList()) {
                 try {
                     stages(parameters, batchSizes(parameters).next(images));
                 } catch (DeviceMemoryException e) {
@@ -113,7 +115,6 @@ public final class DiffusionPipeline implements ImageGenerator {
                         throw e;
                     }
                     LOG.warnf("device=\"out of memory\" batchSize=%d reason=\"%s\"", images, e.getMessage());
-                    break;
                 }
             }
             // What loading took is no batch's

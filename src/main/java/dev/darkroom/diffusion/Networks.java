@@ -36,6 +36,7 @@ final class Networks implements AutoCloseable {
     private final Map<GraphKey, CompiledGraph> graphs = new HashMap<>();
     private Optional<CompiledPackages> packages = Optional.empty();
     private volatile Optional<String> uncompiled = Optional.empty();
+    private int tooLargeBatch = Integer.MAX_VALUE;
 
     Networks(ModelBundle bundle, ComputeDevice device) {
         this.bundle = bundle;
@@ -61,7 +62,10 @@ final class Networks implements AutoCloseable {
         if (compiled && offers(key)) {
             try {
                 return graphs.computeIfAbsent(key, this::capture);
-            } catch (DeviceMemoryException | DeviceFaultException e) {
+            } catch (DeviceMemoryException e) {
+                makeRoom(key);
+                throw e;
+            } catch (DeviceFaultException e) {
                 throw e;
             } catch (GenerationException e) {
                 packages = Optional.empty();
@@ -82,7 +86,20 @@ final class Networks implements AutoCloseable {
     }
 
     private boolean offers(GraphKey key) {
-        return packages.isPresent() && packages.get().graphs().containsKey(key);
+        return key.batchSize() < tooLargeBatch && packages.isPresent() && packages.get().graphs().containsKey(key);
+    }
+
+    /**
+     * After a graph that found too little memory. What it took stays in the pool that all graphs share, which only goes
+     * when they all go; those that are needed again are captured again. The batch size is not tried again, or every
+     * batch would begin with it.
+     */
+    private void makeRoom(GraphKey key) {
+        if (key.batchSize() > 1) {
+            tooLargeBatch = Math.min(tooLargeBatch, key.batchSize());
+        }
+        graphs.clear();
+        device.unloadGraphs();
     }
 
     private void runUncompiled(String reason) {

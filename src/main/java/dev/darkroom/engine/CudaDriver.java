@@ -8,6 +8,8 @@ import java.nio.charset.StandardCharsets;
 /** What the CUDA driver tells of its GPUs before an engine is loaded. It numbers them as the engine does. */
 final class CudaDriver {
 
+    // By its full name: libcuda.so is there only with the driver's development files
+    private static final String LIBRARY = "libcuda.so.1";
     private static final int NAME_BYTES = 256;
 
     private CudaDriver() {
@@ -21,7 +23,7 @@ final class CudaDriver {
     static String nameOf(int index) {
         Driver driver;
         try {
-            driver = Native.load("cuda", Driver.class);
+            driver = Native.load(LIBRARY, Driver.class);
         } catch (UnsatisfiedLinkError e) {
             throw new DeviceException("The device cuda:" + index + " is selected, but this machine has no CUDA "
                     + "driver.", e);
