@@ -205,7 +205,8 @@ def steps_table(figures: Figures) -> str:
         spread, forwards = step["milliseconds"], step["batch"] * (2 if step["guided"] else 1)
         share = 2e-3 * _UNET_GMAC * forwards / (spread["median"] / 1000) / _CEILING_TFLOPS
         row = [str(step["batch"]), "with" if step["guided"] else "without", f"{spread['median']:.2f}"]
-        rows.append([*row, f"{spread['max']:.2f}, {spread['min']:.2f}", f"{100 * share:.0f} %"])
+        extremes = f"{spread['max']:.2f}, {spread['min']:.2f}" if "max" in spread else ""
+        rows.append([*row, extremes, f"{100 * share:.0f} %"])
     return _table(["batch", "guidance", "median, ms", "slowest and fastest, ms", "share of the ceiling"], rows)
 
 
@@ -230,8 +231,8 @@ def parity_table(figures: Figures) -> str:
         for who, told in (("darkroom", DARKROOM), ("diffusers", f"diffusers, {parity['peerDtype']}")):
             e = errors[who]
             psnr = f"{e['psnr']:.1f}" if "psnr" in e else "equal"
-            row = [f"`{name}`", str(len(e["images"])), told, f"{e['meanAbsolute']:.3f}", f"{e['rootMeanSquare']:.3f}"]
-            rows.append([*row, psnr, f"{e['largest']:.0f}"])
+            row = [f"`{name}`", str(parity["count"]), told, f"{e['meanAbsolute']:.3f}", f"{e['rootMeanSquare']:.3f}"]
+            rows.append([*row, psnr, _cell(e.get("largest"), "{:.0f}")])
     return _table(header, rows)
 
 
