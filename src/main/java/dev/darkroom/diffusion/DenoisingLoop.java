@@ -39,15 +39,20 @@ record DenoisingLoop(
         int steps = scheduler.steps();
         Shape latents = new Shape(manifest.latentChannels(), parameters.height() / manifest.latentScale(),
                 parameters.width() / manifest.latentScale());
-        NDArray noise = device.drawNoise(manager, seeds, scheduler.isAncestral() ? 1 + steps : 1, latents);
+        boolean ancestral = scheduler.isAncestral();
+        NDArray noise = device.drawNoise(manager, seeds, ancestral ? 2 : 1, latents);
         NDArray coefficients = coefficients(manager);
         NDArray conditional = guidance.guidedSteps() == 0 ? embeddings : embeddings.get(seeds.size() + ":");
         NDArray sample = noise.get(0).mul(scheduler.initNoiseSigma());
         NDArray previous = sample.zerosLike();
         for (int step = 0; step < steps; step++) {
+            if (ancestral && step == 1) {
+                // From the first draw again, which takes the host about as long as a GPU needs for the first step
+                noise = device.drawNoise(manager, seeds, 1 + steps, latents);
+            }
             boolean guides = guidance.guides(step);
             // Without ancestral noise its coefficient is 0, and any noise will do
-            int fresh = scheduler.isAncestral() ? step + 1 : 0;
+            int fresh = ancestral ? step + 1 : 0;
             NDList result = (guides ? guided : unguided).run(
                     new NDList(sample, previous, noise, guides ? embeddings : conditional, coefficients),
                     Network.WHOLE, Network.WHOLE, fresh, Network.WHOLE, step);
