@@ -139,3 +139,15 @@ def test_a_wrong_option(capsys, checkpoint, tmp_path, option, value):
     assert exit.value.code == 2
     message = capsys.readouterr().err
     assert f"argument {option}: " in message and value in message
+
+
+def test_packages_for_a_bundle_that_is_none(capsys, checkpoint, tmp_path):
+    assert main(["packages", "--bundle", str(tmp_path), "--checkpoint", str(checkpoint)]) == 2
+    assert capsys.readouterr().err == f"error: bundle: {tmp_path / 'bundle.json'} does not exist\n"
+
+
+def test_a_gpu_takes_no_other_type_or_device(capsys):
+    for option in (("--dtype", "float32"), ("--packages", "cpu")):
+        with pytest.raises(SystemExit):
+            main(["compile", "--checkpoint", "x", "--out", "y", "--gpu", *option])
+        assert "leave --dtype and --packages out" in capsys.readouterr().err

@@ -14,18 +14,51 @@ WORKER_TORCH = "2.7.1"
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.command == "packages":
+        return _packages(options)
     if options.gpu:
+        if options.dtype == "float32" or options.packages == "cpu":
+            parser.error("--gpu compiles float16 packages for CUDA: leave --dtype and --packages out")
         options.packages, options.dtype = "cuda", "float16"
+    options.dtype = options.dtype or "float32"
     return _compile(options)
 
 
+def _packages(options: argparse.Namespace) -> int:
+    for part, file in (("bundle", options.bundle / "bundle.json"), ("checkpoint", options.checkpoint / "model_index.json")):
+        if not file.is_file():
+            print(f"error: {part}: {file} does not exist", file=sys.stderr)
+            return 2
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    from .packages import PackageError, write_packages
+
+    try:
+        tiny = options.tiny or options.checkpoint / "tiny_vae"
+        write_packages(options.bundle, options.checkpoint, tiny, options.device, options.jobs or _jobs(), _Progress())
+    except (PackageError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _jobs() -> int:
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+class _Progress:
+    """Prints a line with the seconds since it began."""
+
+    def __init__(self):
+        self._began = time.monotonic()
+
+    def __call__(self, what: str) -> None:
+        print(f"{time.monotonic() - self._began:6.1f} s  {what}", file=sys.stderr, flush=True)
+
+
 def _compile(options: argparse.Namespace) -> int:
-    began = time.monotonic()
-
-    def progress(what: str) -> None:
-        print(f"{time.monotonic() - began:6.1f} s  {what}", file=sys.stderr, flush=True)
-
+    progress = _Progress()
     progress("loading torch and diffusers")
     # a checkpoint is a folder: nothing may be asked of a hub
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -71,8 +104,7 @@ def _compile(options: argparse.Namespace) -> int:
         write_bundle(checkpoint, offer, options.out, progress)
         if options.packages:
             del checkpoint
-            jobs = options.jobs or max(1, (os.cpu_count() or 1) // 2)
-            write_packages(options.out, options.checkpoint, tiny, options.packages, jobs, progress)
+            write_packages(options.out, options.checkpoint, tiny, options.packages, options.jobs or _jobs(), progress)
     except (CheckpointError, PackageError, TorchVersionError, VerificationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -83,7 +115,7 @@ def _compile(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m darkroom_bundle", description="Makes the worker's model bundles.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     compile_ = commands.add_parser(
         "compile", help="compile a Stable Diffusion 1.x checkpoint in diffusers layout into a bundle"
     )
@@ -111,7 +143,6 @@ def _parser() -> argparse.ArgumentParser:
     compile_.add_argument(
         "--dtype",
         choices=("float32", "float16"),
-        default="float32",
         help="weights and arithmetic of the modules; what crosses their borders stays float32 (default: float32)",
     )
     compile_.add_argument(
@@ -142,6 +173,14 @@ def _parser() -> argparse.ArgumentParser:
         help="the libtorch that the worker runs: it loads modules of its own minor version or an older one "
         f"(default: {WORKER_TORCH}, its CPU engine)",
     )
+    packages = commands.add_parser(
+        "packages", help="compile packages for another device into a bundle, whose modules stay as they are"
+    )
+    packages.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle")
+    packages.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="what it was compiled from")
+    packages.add_argument("--tiny", type=Path, metavar="DIR", help="as for compile")
+    packages.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="default: cuda, the GPU at hand")
+    packages.add_argument("--jobs", type=_positive, metavar="N", help="as for compile")
     return parser
 
 
