@@ -68,7 +68,7 @@ def compiling(bundle, checkpoint, tmp_path, monkeypatch):
     return compile_
 
 
-def test_what_is_compiled_is_kept_until_it_is_damaged(compiling):
+def test_what_is_compiled_is_kept_until_it_is_damaged_or_no_longer_offered(compiling):
     (entry,) = compiling()["graphs"]
     assert entry.keys() >= {"file", "sha256", "bytes", "module", "batchSize", "width", "height", "relativeError"}
     package = compiling.directory / entry["file"]
@@ -77,8 +77,10 @@ def test_what_is_compiled_is_kept_until_it_is_damaged(compiling):
     assert package.stat().st_mtime_ns == made
 
     package.write_bytes(package.read_bytes()[:-1])
+    (compiling.directory / "tiny_decoder-1-64x64.pt2").touch()
     (again,) = compiling()["graphs"]
     assert package.stat().st_size == again["bytes"]
+    assert list(compiling.directory.glob("*.pt2")) == [package]
 
 
 def test_a_package_that_computes_something_else_is_refused(bundle, checkpoint, tmp_path, monkeypatch):

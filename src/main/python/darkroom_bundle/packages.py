@@ -140,6 +140,9 @@ def write_packages(
             pool.shutdown(cancel_futures=True)
             raise
     save()
+    # what is no longer offered, and what a run that was cut off left half written
+    for path in set(directory.glob("*.pt2")) - {directory / entry["file"] for entry in entries}:
+        path.unlink()
 
 
 def _begin(lock: multiprocessing.synchronize.Lock, threads: int) -> None:
