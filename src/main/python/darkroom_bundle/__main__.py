@@ -16,6 +16,10 @@ WORKER_TORCH = "2.7.1"
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    # a checkpoint is a folder: nothing may be asked of a hub
+    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    options.tiny = options.tiny or options.checkpoint / "tiny_vae"
+    options.jobs = options.jobs or max(1, (os.cpu_count() or 1) // 2)
     if options.command == "packages":
         return _packages(options)
     if options.gpu:
@@ -31,20 +35,14 @@ def _packages(options: argparse.Namespace) -> int:
         if not file.is_file():
             print(f"error: {part}: {file} does not exist", file=sys.stderr)
             return 2
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     from .packages import PackageError, write_packages
 
     try:
-        tiny = options.tiny or options.checkpoint / "tiny_vae"
-        write_packages(options.bundle, options.checkpoint, tiny, options.device, options.jobs or _jobs(), _Progress())
+        write_packages(options.bundle, options.checkpoint, options.tiny, options.device, options.jobs, _Progress())
     except (PackageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     return 0
-
-
-def _jobs() -> int:
-    return max(1, (os.cpu_count() or 1) // 2)
 
 
 class _Progress:
@@ -60,8 +58,6 @@ class _Progress:
 def _compile(options: argparse.Namespace) -> int:
     progress = _Progress()
     progress("loading torch and diffusers")
-    # a checkpoint is a folder: nothing may be asked of a hub
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
     # seconds, which a wrong option or --help need not wait for
     import diffusers
     import torch
@@ -77,13 +73,12 @@ def _compile(options: argparse.Namespace) -> int:
         library.logging.set_verbosity_error()
         library.logging.disable_progress_bar()
 
-    tiny = options.tiny or options.checkpoint / "tiny_vae"
     try:
         check_torch(options.worker_torch)
         progress(f"reading {options.checkpoint}")
         checkpoint = load_checkpoint(
             options.checkpoint,
-            tiny,
+            options.tiny,
             getattr(torch, options.dtype),
             options.timestep_spacing,
             options.variant,
@@ -104,7 +99,7 @@ def _compile(options: argparse.Namespace) -> int:
         write_bundle(checkpoint, offer, options.out, progress)
         if options.packages:
             del checkpoint
-            write_packages(options.out, options.checkpoint, tiny, options.packages, options.jobs or _jobs(), progress)
+            write_packages(options.out, options.checkpoint, options.tiny, options.packages, options.jobs, progress)
     except (CheckpointError, PackageError, TorchVersionError, VerificationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -115,15 +110,19 @@ def _compile(options: argparse.Namespace) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m darkroom_bundle", description="Makes the worker's model bundles.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
-    compile_ = commands.add_parser(
-        "compile", help="compile a Stable Diffusion 1.x checkpoint in diffusers layout into a bundle"
-    )
-    compile_.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="the checkpoint")
-    compile_.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the bundle is written")
-    compile_.add_argument(
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="the checkpoint")
+    common.add_argument(
         "--tiny", type=Path, metavar="DIR", help="the Tiny VAE (TAESD; default: tiny_vae in the checkpoint)"
     )
+    common.add_argument(
+        "--jobs", type=_positive, metavar="N", help="packages compiled at a time (default: half the processors)"
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
+    compile_ = commands.add_parser(
+        "compile", parents=[common], help="compile a Stable Diffusion 1.x checkpoint in diffusers layout into a bundle"
+    )
+    compile_.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the bundle is written")
     compile_.add_argument("--name", help="the bundle's name (default: the checkpoint directory's)")
     compile_.add_argument("--source", metavar="TEXT", help="what the checkpoint is, in words (default: the name)")
     compile_.add_argument(
@@ -161,9 +160,6 @@ def _parser() -> argparse.ArgumentParser:
         choices=("cuda", "cpu"),
         help="also compile packages for this device; cuda is what --gpu does, cpu serves to try the compiled path",
     )
-    compile_.add_argument(
-        "--jobs", type=_positive, metavar="N", help="packages compiled at a time (default: half the processors)"
-    )
     compile_.add_argument("--variant", help="of the checkpoint's weight files, e.g. fp16")
     compile_.add_argument(
         "--worker-torch",
@@ -174,13 +170,12 @@ def _parser() -> argparse.ArgumentParser:
         f"(default: {WORKER_TORCH}, its CPU engine)",
     )
     packages = commands.add_parser(
-        "packages", help="compile packages for another device into a bundle, whose modules stay as they are"
+        "packages",
+        parents=[common],
+        help="compile packages for another device into a bundle, whose modules stay as they are",
     )
     packages.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle")
-    packages.add_argument("--checkpoint", type=Path, required=True, metavar="DIR", help="what it was compiled from")
-    packages.add_argument("--tiny", type=Path, metavar="DIR", help="as for compile")
     packages.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="default: cuda, the GPU at hand")
-    packages.add_argument("--jobs", type=_positive, metavar="N", help="as for compile")
     return parser
 
 

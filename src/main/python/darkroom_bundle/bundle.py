@@ -67,7 +67,7 @@ def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress
     }
     if checkpoint.vocabulary is not None:
         manifest["vocabulary"] = checkpoint.vocabulary
-    manifest["files"] = {name: _digest(directory / name) for name in ("tokenizer.json", *modules)}
+    manifest["files"] = {name: digest(directory / name) for name in ("tokenizer.json", *modules)}
     (directory / "bundle.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
@@ -79,6 +79,7 @@ def _save_tokenizer(checkpoint: Checkpoint, path: Path) -> None:
     path.write_text(tokenizer.to_str(pretty=False) + "\n", "utf-8")
 
 
-def _digest(path: Path) -> dict[str, str | int]:
+def digest(path: Path) -> dict[str, str | int]:
+    """A file as manifests tell of it: `sha256` and `bytes`."""
     with path.open("rb") as file:
         return {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "bytes": path.stat().st_size}

@@ -75,8 +75,14 @@ def _verify_decoder(path: Path, model: AutoencoderKL | AutoencoderTiny, generato
         _compare(path, nearest, levels, model.dtype)
 
 
+def relative_error(actual: Tensor, expected: Tensor) -> float:
+    """‖actual − expected‖ / ‖expected‖, in float64."""
+    actual, expected = actual.double(), expected.double()
+    return ((actual - expected).norm() / expected.norm()).item()
+
+
 def _compare(path: Path, actual: Tensor, expected: Tensor, dtype: torch.dtype) -> None:
-    error = ((actual - expected).norm() / expected.norm()).item()
+    error = relative_error(actual, expected)
     # not `>`, which NaN would pass
     if not error <= TOLERANCE[dtype]:
         raise VerificationError(f"{path.name}: differs from the checkpoint's model by {error:.1e} of its norm")

@@ -161,10 +161,8 @@ final class GpuBenchCommand implements Callable<Integer> {
 
     private void measureWorker(GpuReport report, Path log) {
         progress.show("the whole worker: %d requests …".formatted(workerRequests));
-        List<String> lines = new ArrayList<>();
         run("worker", List.of("bench", "--requests", String.valueOf(workerRequests), "--profile", STUDIED.label(), "--json"),
                 log, line -> {
-                    lines.add(line);
                     if (line.startsWith("{")) {
                         JsonNode measured = json.readTree(line);
                         report.worker(measured, workerRequests, (int) Math.round(measured.path("batchSize").asDouble()));

@@ -170,8 +170,7 @@ final class ProfileBenchCommand implements Callable<Integer> {
 
     /** Of one image: guided steps run the UNet twice. The empty negative prompt is encoded once and kept. */
     private static double macs(GenerationParameters parameters) {
-        int guidedSteps = Math.min(parameters.steps(), (int) (parameters.guidanceCutoff() * parameters.steps()) + 1);
-        return (parameters.steps() + guidedSteps) * UNET_MACS + TEXT_ENCODER_MACS
+        return (parameters.steps() + parameters.guidedSteps()) * UNET_MACS + TEXT_ENCODER_MACS
                 + (parameters.decoder() == DecoderName.FULL ? FULL_DECODER_MACS : 0);
     }
 

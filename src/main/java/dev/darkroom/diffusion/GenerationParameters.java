@@ -28,4 +28,9 @@ public record GenerationParameters(
     public ImageSize size() {
         return new ImageSize(width, height);
     }
+
+    /** How many steps are guided, counted from the first: each runs the UNet on two embeddings an image. */
+    public int guidedSteps() {
+        return Guidance.of(this).guidedSteps();
+    }
 }

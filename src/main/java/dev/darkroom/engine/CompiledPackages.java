@@ -117,14 +117,8 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
         if (!file.startsWith(folder.normalize())) {
             throw new BundleException(MANIFEST + ": the file " + graph.file() + " lies outside " + folder + ".");
         }
-        if (!Files.isRegularFile(file)) {
-            throw new BundleException("The package " + graph.file() + " is missing from " + folder + ".");
-        }
-        String found = ModelBundle.sha256(file);
-        if (!found.equals(graph.sha256())) {
-            throw new BundleException("The package " + graph.file() + " is not the one in its manifest: expected "
-                    + "SHA-256 " + graph.sha256() + ", found " + found + ". Compile the bundle's packages again.");
-        }
+        ModelBundle.verify(folder, file, "The package " + graph.file(), graph.sha256(),
+                " Compile the bundle's packages again.");
     }
 
     Path file(GraphKey graph) {

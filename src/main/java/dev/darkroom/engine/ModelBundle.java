@@ -104,14 +104,23 @@ public record ModelBundle(Path folder, BundleManifest manifest, String digest) {
         if (!file.startsWith(folder.normalize())) {
             throw new BundleException("bundle.json: the file " + entry.getKey() + " lies outside the bundle.");
         }
+        verify(folder, file, "The bundle's file " + entry.getKey(), entry.getValue().sha256(), "");
+    }
+
+    /**
+     * Refuses a file that is missing or is not the one that its manifest means.
+     *
+     * @param called what a refusal calls the file
+     * @param remedy what a refusal of another content ends with
+     */
+    static void verify(Path folder, Path file, String called, String expected, String remedy) {
         if (!Files.isRegularFile(file)) {
-            throw new BundleException("The bundle's file " + entry.getKey() + " is missing from " + folder + ".");
+            throw new BundleException(called + " is missing from " + folder + ".");
         }
-        String expected = entry.getValue().sha256();
         String found = sha256(file);
         if (!found.equals(expected)) {
-            throw new BundleException("The bundle's file " + entry.getKey() + " is not the one in its manifest: "
-                    + "expected SHA-256 " + expected + ", found " + found + ".");
+            throw new BundleException(called + " is not the one in its manifest: expected SHA-256 " + expected
+                    + ", found " + found + "." + remedy);
         }
     }
 
