@@ -22,10 +22,6 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 
 Row = dict[str, Any]
-# multiplications with their additions, in units of 1e9: a UNet forward at 64×64 latents, attention included, a prompt
-# through the text encoder, a decoder
-_UNET_GMAC, _TEXT_GMAC, _DECODER_GMAC = 402.0, 6.7, {"full": 1257.0, "tiny": 71.0}
-_CEILING_TFLOPS = 790.0
 _GIB = 2**30
 _DPI = 150
 _NOT_MEASURED = "not measured"
@@ -47,6 +43,9 @@ def key(row: Row) -> tuple[str, str, int]:
 def merge(figures: dict[str, Any], peers: Iterable[dict[str, Any]], parity: dict[str, Any] | None) -> dict[str, Any]:
     """The figures with the peers' rows, a row of the same key replaced, and the parity.
 
+    The peers' rows get their share of the arithmetic ceiling: what a profile computes for an image is the same whoever
+    does it, so the shares of two are to each other as their speeds.
+
     :raises ValueError: the peer was measured on another device
     """
     rows = {key(row): row for row in figures["rows"]}
@@ -56,10 +55,18 @@ def merge(figures: dict[str, Any], peers: Iterable[dict[str, Any]], parity: dict
             raise ValueError(f"the peer was measured on {peer['device']}, Darkroom on {figures['device']}")
         rows |= {key(row): row for row in peer["rows"]}
         merged["diffusers"] = peer["diffusers"]
-    merged["rows"] = list(rows.values())
+    merged["rows"] = [_with_share(row, rows.values()) for row in rows.values()]
     if parity is not None:
         merged["parity"] = parity
     return merged
+
+
+def _with_share(row: Row, rows: Iterable[Row]) -> Row:
+    known = next((r for r in rows if r["profile"] == row["profile"] and "arithmeticShare" in r), None)
+    if known is None or "arithmeticShare" in row:
+        return row
+    faster = known["secondsPerImage"]["median"] / row["secondsPerImage"]["median"]
+    return row | {"arithmeticShare": faster * known["arithmeticShare"]}
 
 
 class Figures:
@@ -93,12 +100,6 @@ class Figures:
             if (step["batch"], step["guided"]) == (batch, guided):
                 return step["milliseconds"]["median"]
         return None
-
-
-def tflop(profile: str) -> float:
-    """Arithmetic of one image at 512×512, a multiplication and an addition counted as two."""
-    of = PROFILES[profile]
-    return 2e-3 * ((of.steps + of.guided_steps) * _UNET_GMAC + 2 * _TEXT_GMAC + _DECODER_GMAC[of.decoder])
 
 
 def targets(figures: Figures) -> str:
@@ -142,6 +143,10 @@ def _cell(value: float | None, form: str = "{:.3f}") -> str:
     return "" if value is None else form.format(value)
 
 
+def _percent(share: float | None) -> str:
+    return _cell(share and 100 * share, "{:.0f} %")
+
+
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Columns that hold nothing at all are left out."""
     rows = list(rows)
@@ -164,8 +169,7 @@ def times_table(figures: Figures) -> str:
         row += ["" if ours is None else f"**{ours:.4f}**"]
         row += ["" if spread is None else f"{spread['max']:.4f}, {spread['min']:.4f}"]
         row += [_cell(_ratio(figures.seconds(who, name), ours), "{:.2f}") for who in (EAGER, COMPILED)]
-        share = None if ours is None else tflop(name) / ours / _CEILING_TFLOPS
-        rows.append([*row, "" if share is None else f"{100 * share:.0f} %"])
+        rows.append([*row, _percent(figures.value(DARKROOM, name, 1, "arithmeticShare"))])
     return _table(header, rows)
 
 
@@ -202,11 +206,10 @@ def batches_table(figures: Figures) -> str:
 def steps_table(figures: Figures) -> str:
     rows = []
     for step in figures.all.get("steps", ()):
-        spread, forwards = step["milliseconds"], step["batch"] * (2 if step["guided"] else 1)
-        share = 2e-3 * _UNET_GMAC * forwards / (spread["median"] / 1000) / _CEILING_TFLOPS
+        spread = step["milliseconds"]
         row = [str(step["batch"]), "with" if step["guided"] else "without", f"{spread['median']:.2f}"]
         extremes = f"{spread['max']:.2f}, {spread['min']:.2f}" if "max" in spread else ""
-        rows.append([*row, extremes, f"{100 * share:.0f} %"])
+        rows.append([*row, extremes, _percent(step.get("arithmeticShare"))])
     return _table(["batch", "guidance", "median, ms", "slowest and fastest, ms", "share of the ceiling"], rows)
 
 

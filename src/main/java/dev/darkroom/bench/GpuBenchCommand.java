@@ -108,7 +108,7 @@ final class GpuBenchCommand implements Callable<Integer> {
         Files.createDirectories(out.toAbsolutePath().getParent());
         Path logs = Home.scratch("bench-gpu-" + ProcessHandle.current().pid());
         GpuReport report = new GpuReport(out, "./darkroom "
-                + String.join(" ", spec.commandLine().getParseResult().originalArgs()));
+                + String.join(" ", spec.commandLine().getParseResult().originalArgs()), new ArithmeticCeiling(ceiling));
         // What matters most comes first
         if (profiles.contains(STUDIED)) {
             measure(report, STUDIED, logs);

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectWriter;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.darkroom.bench.GpuRow.Spread;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -25,12 +26,14 @@ final class GpuReport {
     private static final List<String> KEY = List.of("implementation", "compiled", "profile", "batch");
 
     private final Path file;
+    private final ArithmeticCeiling ceiling;
     private final ObjectNode report = JSON.createObjectNode();
     private final ArrayNode rows;
     private final ArrayNode steps;
 
-    GpuReport(Path file, String command) {
+    GpuReport(Path file, String command, ArithmeticCeiling ceiling) {
         this.file = file;
+        this.ceiling = ceiling;
         report.put("date", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
         report.put("command", command);
         steps = JSON.createArrayNode();
@@ -43,21 +46,25 @@ final class GpuReport {
     }
 
     void add(GpuRow row, boolean isStudied) throws IOException {
-        JsonNode added = JSON.valueToTree(row);
-        rows.add(added);
+        rows.add(JSON.<JsonNode>valueToTree(row));
         // The step is the same in all profiles: those of the profile that everything is measured for stand for it
         if (isStudied) {
             report.set("steps", steps);
-            step(row.batch(), true, added.path("guidedStepMilliseconds"));
-            step(row.batch(), false, added.path("unguidedStepMilliseconds"));
+            step(row, true, row.guidedStepMilliseconds());
+            step(row, false, row.unguidedStepMilliseconds());
             report.putObject("coldStart").put("seconds", row.coldStartSeconds());
         }
         write();
     }
 
-    private void step(int batch, boolean guided, JsonNode milliseconds) {
-        if (!milliseconds.isMissingNode()) {
-            steps.addObject().put("batch", batch).put("guided", guided).set("milliseconds", milliseconds);
+    private void step(GpuRow row, boolean guided, Spread milliseconds) {
+        if (milliseconds == null) {
+            return;
+        }
+        ObjectNode step = steps.addObject().put("batch", row.batch()).put("guided", guided);
+        step.set("milliseconds", JSON.valueToTree(milliseconds));
+        if (row.arithmeticShare() != null) {
+            step.put("arithmeticShare", ceiling.shareOfStep(row.batch(), guided, milliseconds.median() / 1e3));
         }
     }
 

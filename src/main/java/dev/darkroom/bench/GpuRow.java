@@ -14,7 +14,7 @@ import java.util.Arrays;
  * @param peakReservedBytes most that torch's allocator held; the graphs of all batch sizes of the profile are loaded
  * @param deviceUsedBytes in use on the whole device, other processes included
  * @param textEncodingMilliseconds median of a batch, like the next two
- * @param arithmeticShare of the arithmetic that the device could do in that time, 0 to 1
+ * @param arithmeticShare of the {@link ArithmeticCeiling}, 0 to 1
  * @param coldStartSeconds from the start of the process until it was ready for the profile
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)

@@ -7,7 +7,6 @@ import dev.darkroom.cli.CommandException;
 import dev.darkroom.cli.DeviceOption;
 import dev.darkroom.cli.ProfileOption;
 import dev.darkroom.cli.QuietLog;
-import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.DiffusionPipeline;
 import dev.darkroom.diffusion.GenerationException;
 import dev.darkroom.diffusion.GenerationParameters;
@@ -18,7 +17,6 @@ import dev.darkroom.diffusion.StepListener;
 import dev.darkroom.engine.BundleException;
 import dev.darkroom.engine.DeviceException;
 import dev.darkroom.engine.DeviceSelection;
-import dev.darkroom.engine.ImageSize;
 import dev.darkroom.engine.MemoryStatistics;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -42,12 +40,6 @@ final class ProfileBenchCommand implements Callable<Integer> {
     /** However large the batches are, so many are measured: a median needs some. */
     private static final int LEAST_BATCHES = 5;
 
-    /** Of one image of 512x512 by Stable Diffusion 1.5: multiply-adds, each two operations. */
-    private static final double UNET_MACS = 402e9;
-    private static final double FULL_DECODER_MACS = 1257e9;
-    private static final double TEXT_ENCODER_MACS = 6.7e9;
-    private static final ImageSize MACS_SIZE = new ImageSize(512, 512);
-
     private final ObjectMapper json = new ObjectMapper();
     private long nextPrompt;
 
@@ -64,7 +56,7 @@ final class ProfileBenchCommand implements Callable<Integer> {
     private int warmUp;
 
     @Option(names = "--ceiling", required = true)
-    private double ceilingTeraflops;
+    private double ceiling;
 
     @Option(names = "--bundle", required = true)
     private Path bundle;
@@ -130,8 +122,8 @@ final class ProfileBenchCommand implements Callable<Integer> {
                 cut ? steps(extraRuns(pipeline, guided(parameters, parameters.guidanceScale()), batchSize)) : steps(runs),
                 // A scale of 1 is no guidance at all
                 cut ? steps(extraRuns(pipeline, guided(parameters, 1), batchSize)) : null,
-                device.isCpu() || !parameters.size().equals(MACS_SIZE) ? null : 2 * macs(parameters) / perImage.median()
-                        / (ceilingTeraflops * 1e12),
+                device.isCpu() || !parameters.size().equals(ArithmeticCeiling.SIZE) ? null
+                        : new ArithmeticCeiling(ceiling).shareOfImage(parameters, perImage.median()),
                 null);
     }
 
@@ -166,12 +158,6 @@ final class ProfileBenchCommand implements Callable<Integer> {
 
     private static double median(List<Timed> runs, ToDoubleFunction<GenerationResult> value) {
         return Spread.of(runs.stream().map(Timed::result).mapToDouble(value).toArray()).median();
-    }
-
-    /** Of one image: guided steps run the UNet twice. The empty negative prompt is encoded once and kept. */
-    private static double macs(GenerationParameters parameters) {
-        return (parameters.steps() + parameters.guidedSteps()) * UNET_MACS + TEXT_ENCODER_MACS
-                + (parameters.decoder() == DecoderName.FULL ? FULL_DECODER_MACS : 0);
     }
 
     private static int ceilDiv(int dividend, int divisor) {

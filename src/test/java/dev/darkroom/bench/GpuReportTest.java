@@ -1,6 +1,7 @@
 package dev.darkroom.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -24,7 +25,7 @@ class GpuReportTest {
 
     @BeforeEach
     void modelIsReady() throws IOException {
-        report = new GpuReport(folder.resolve("gpu.json"), "./darkroom bench gpu");
+        report = new GpuReport(folder.resolve("gpu.json"), "./darkroom bench gpu", new ArithmeticCeiling(790));
         report.model(new ProfileBenchCommand.Ready("sd15", "NVIDIA H100", "2.11.0", List.of(1, 8), null));
     }
 
@@ -39,6 +40,22 @@ class GpuReportTest {
         assertThat(written.path("steps")).hasSize(1);
         assertThat(written.at("/steps/0/milliseconds/median").asDouble()).isEqualTo(5);
         assertThat(written.at("/coldStart/seconds").asDouble()).isEqualTo(8);
+    }
+
+    @Test
+    void theArithmeticOfAStepIsThatOfItsUnetForwards() throws IOException {
+        report.add(row("final", 8, 10, 0.3), true);
+
+        // 16 forwards of 0.804 TFLOP in 5 ms
+        assertThat(written().at("/steps/0/arithmeticShare").asDouble()).isCloseTo(3.257, within(0.001));
+    }
+
+    @Test
+    void theArithmeticOfAStepIsLeftOutWhereThatOfTheImageIsNotKnown() throws IOException {
+        report.add(row("final", 8, 10), true);
+
+        assertThat(written().at("/rows/0").has("arithmeticShare")).isFalse();
+        assertThat(written().at("/steps/0").has("arithmeticShare")).isFalse();
     }
 
     @Test
@@ -87,7 +104,11 @@ class GpuReportTest {
     }
 
     private static GpuRow row(String profile, int batch, double imagesPerSecond) {
+        return row(profile, batch, imagesPerSecond, null);
+    }
+
+    private static GpuRow row(String profile, int batch, double imagesPerSecond, Double arithmeticShare) {
         return new GpuRow("darkroom", true, profile, batch, 20, Spread.of(1 / imagesPerSecond), imagesPerSecond, null, null,
-                null, 20, 1, 2, 3, Spread.of(5), null, null, 8.0);
+                null, 20, 1, 2, 3, Spread.of(5), null, arithmeticShare, 8.0);
     }
 }
