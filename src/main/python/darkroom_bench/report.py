@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import textalloc
 
 from darkroom_mini.markdown import insert
 
@@ -23,7 +24,7 @@ import matplotlib.pyplot as plt  # noqa: E402
 
 Row = dict[str, Any]
 _GIB = 2**30
-_DPI = 150
+_DPI, _MARKER_POINTS = 150, 8
 _NOT_MEASURED = "not measured"
 
 EAGER, COMPILED, DARKROOM = "diffusers, eager", "diffusers, compiled", "Darkroom"
@@ -256,20 +257,27 @@ def _style(axes: plt.Axes) -> None:
 
 
 def time_memory_chart(figures: Figures, path: Path) -> None:
-    """Each profile a point, labelled; profiles that fall on one another share a label."""
+    """Each profile a point, its name beside it and joined to it by a line."""
     figure, axes = plt.subplots(figsize=(9.6, 5.8), dpi=_DPI)
-    points: dict[str, list[tuple[str, float, float]]] = {}
+    names: list[str] = []
+    x: list[float] = []
+    y: list[float] = []
+    colors: list[str] = []
     for who in (EAGER, COMPILED, DARKROOM):
-        for name in PROFILES:
-            seconds, memory = figures.seconds(who, name), figures.memory(who, name)
-            if seconds is not None and memory is not None:
-                points.setdefault(who, []).append((name, seconds, memory))
-    for who, own in points.items():
-        axes.scatter([p[1] for p in own], [p[2] for p in own], s=64, color=_COLORS[who], marker=_MARKERS[who], label=who,
+        both = [(name, figures.seconds(who, name), figures.memory(who, name)) for name in PROFILES]
+        own = [point for point in both if None not in point]
+        if not own:
+            continue
+        its_names, seconds, memory = zip(*own)
+        axes.scatter(seconds, memory, s=_MARKER_POINTS**2, color=_COLORS[who], marker=_MARKERS[who], label=who,
                      edgecolor="white", linewidth=0.8, zorder=3)
+        names += its_names
+        x += seconds
+        y += memory
+        colors += [_COLORS[who]] * len(own)
     axes.set_xscale("log")
     low, high = axes.get_ylim()
-    axes.set_ylim(max(0, low - 0.25 * (high - low)), high + 0.15 * (high - low))
+    axes.set_ylim(max(0, low - 0.15 * (high - low)), high + 0.15 * (high - low))
     low, high = axes.get_xlim()
     axes.set_xlim(low / 1.3, high * 1.3)
     axes.xaxis.set_major_locator(plt.matplotlib.ticker.LogLocator(subs=(1, 2, 5)))
@@ -280,52 +288,13 @@ def time_memory_chart(figures: Figures, path: Path) -> None:
     axes.legend(loc="upper left", ncols=3, frameon=False, bbox_to_anchor=(0, 1.09), borderaxespad=0)
     _style(axes)
     figure.tight_layout()
-    _label(axes, [(who, *point) for who, own in points.items() for point in own])
+    radius = _MARKER_POINTS / 2 * _DPI / 72
+    textalloc.allocate(axes, x, y, names, x_scatter=x, y_scatter=y, scatter_sizes=[radius] * len(x), textsize=8.5,
+                       textcolor=colors, linecolor=colors, linewidth=0.7, margin=0.004, min_distance=0.0105,
+                       max_distance=0.15, nbr_candidates=300, avoid_label_lines_overlap=True,
+                       avoid_crossing_label_lines=True)
     figure.savefig(path)
     plt.close(figure)
-
-
-def _label(axes: plt.Axes, points: list[tuple[str, str, float, float]]) -> None:
-    """Names beside the points, each where it covers the least of what is already there."""
-    renderer = axes.figure.canvas.get_renderer()
-    groups: list[tuple[str, list[str], tuple[float, float]]] = []
-    for who, name, x, y in points:
-        at = tuple(axes.transData.transform((x, y)))
-        near = next((g for g in groups if g[0] == who and max(abs(a - b) for a, b in zip(g[2], at)) < 15), None)
-        if near:
-            near[1].append(name)
-        else:
-            groups.append((who, [name], at))
-    taken = [(x - 9, y - 9, x + 9, y + 9) for _, _, (x, y) in groups]
-    taken.append(tuple(axes.get_legend().get_window_extent(renderer).extents))
-    frame = axes.get_window_extent(renderer).extents
-    for who, names, (x, y) in groups:
-        told = axes.text(0, 0, "\n".join(names), color=_COLORS[who], fontsize=8.5, va="bottom", linespacing=1.05)
-        extent = told.get_window_extent(renderer)
-        width, height = extent.width, extent.height
-
-        def cost(corner: tuple[float, float]) -> float:
-            left, bottom = corner
-            box = (left, bottom, left + width, bottom + height)
-            outside = max(0, frame[0] - box[0]) + max(0, box[2] - frame[2]) + max(0, frame[1] - box[1])
-            distance = abs(left + width / 2 - x) + abs(bottom + height / 2 - y)
-            return sum(_overlap(box, other) for other in taken) + 1e3 * outside + 0.05 * distance
-
-        corners = []
-        for gap in (13, 30, 52, 80):
-            corners += [(x + gap, y - height / 2), (x - gap - width, y - height / 2)]
-            corners += [(x - width / 2, y + gap), (x - width / 2, y - gap - height)]
-            corners += [(x + gap * 0.7, y + gap * 0.7), (x + gap * 0.7, y - gap * 0.7 - height)]
-            corners += [(x - gap * 0.7 - width, y + gap * 0.7), (x - gap * 0.7 - width, y - gap * 0.7 - height)]
-        left, bottom = min(corners, key=cost)
-        taken.append((left, bottom, left + width, bottom + height))
-        told.set_position(axes.transData.inverted().transform((left, bottom)))
-
-
-def _overlap(one: Sequence[float], other: Sequence[float]) -> float:
-    width = min(one[2], other[2]) - max(one[0], other[0])
-    height = min(one[3], other[3]) - max(one[1], other[1])
-    return width * height if width > 0 and height > 0 else 0.0
 
 
 def throughput_chart(figures: Figures, path: Path, profile: str = "final") -> None:
