@@ -68,8 +68,9 @@ def compiling(bundle, checkpoint, tmp_path, monkeypatch):
     return compile_
 
 
-def test_what_is_compiled_is_kept_until_it_is_damaged_or_no_longer_offered(compiling):
+def test_what_is_compiled_is_kept_until_it_is_damaged_or_no_longer_offered(compiling, capfd):
     (entry,) = compiling()["graphs"]
+    assert capfd.readouterr().err == "", "the libraries' warnings stand between the lines of progress"
     assert entry.keys() >= {"file", "sha256", "bytes", "module", "batchSize", "width", "height", "relativeError"}
     package = compiling.directory / entry["file"]
     made = package.stat().st_mtime_ns

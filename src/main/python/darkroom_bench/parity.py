@@ -19,8 +19,9 @@ from typing import Any
 import diffusers
 import numpy as np
 import torch
-import transformers
 from PIL import Image
+
+from darkroom_bundle.verbosity import only_errors
 
 from .pipeline import float32_noise, generate, load_pipeline, load_tiny, set_scheduler
 from .profiles import PROFILES, PROMPTS, read_prompts
@@ -100,8 +101,7 @@ def main() -> None:
     except OSError as problem:
         parser.error(f"the worker's images cannot be read: {problem}")
     torch.set_grad_enabled(False)
-    diffusers.utils.logging.set_verbosity_error()
-    transformers.logging.set_verbosity_error()
+    only_errors()
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
 
     def of_diffusers(dtype: str) -> dict[str, np.ndarray]:

@@ -32,7 +32,8 @@ from typing import Any
 
 import diffusers
 import torch
-import transformers
+
+from darkroom_bundle.verbosity import only_errors
 
 from .pipeline import generate, load_pipeline, load_tiny, set_scheduler
 from .profiles import PROFILES, Profile, read_prompts
@@ -281,8 +282,7 @@ def main() -> None:
         parser.error("baseline is not compiled in the study")
     names.sort(key=lambda name: PROFILES[name].decoder == "full")
     torch.set_grad_enabled(False)
-    diffusers.utils.logging.set_verbosity_error()
-    transformers.logging.set_verbosity_error()
+    only_errors()
 
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []

@@ -59,20 +59,16 @@ def _compile(options: argparse.Namespace) -> int:
     progress = _Progress()
     progress("loading torch and diffusers")
     # seconds, which a wrong option or --help need not wait for
-    import diffusers
     import torch
-    import transformers
 
     from .bundle import Offer, write_bundle
     from .checkpoint import CheckpointError, load_checkpoint
     from .packages import PackageError, write_packages
     from .torchscript import TorchVersionError, check_torch
+    from .verbosity import only_errors
     from .verification import VerificationError
 
-    for library in (diffusers.utils, transformers):
-        library.logging.set_verbosity_error()
-        library.logging.disable_progress_bar()
-
+    only_errors()
     try:
         check_torch(options.worker_torch)
         progress(f"reading {options.checkpoint}")

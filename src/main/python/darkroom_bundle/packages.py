@@ -26,6 +26,7 @@ from .format import FORMAT, LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
 from .modules import Decoder, DenoisingStep, NoisePrediction, TextEncoder
 from .operators import package_metadata
 from .torchscript import torch_version
+from .verbosity import only_errors
 from .verification import relative_error
 
 # ‖package − eager float32‖ / ‖eager float32‖; float16 itself is at 3e-3 to 5e-3
@@ -150,6 +151,7 @@ def _begin(lock: multiprocessing.synchronize.Lock, threads: int) -> None:
     # before anything in this process has started inductor, which counts the processors of the machine
     torch._inductor.config.compile_threads = threads
     torch.set_num_threads(threads)
+    only_errors()
     global _running
     _running = lock
 
