@@ -243,8 +243,8 @@ public final class DiffusionPipeline implements ImageGenerator {
 
     private Scheduler scheduler(GenerationParameters parameters) {
         return switch (parameters.scheduler()) {
-            case EULER_ANCESTRAL -> new EulerAncestralDiscrete(schedule, parameters.steps());
-            case DPMPP_2M -> new DpmSolverMultistep(schedule, parameters.steps());
+            case EULER_ANCESTRAL -> EulerAncestralDiscrete.of(schedule, parameters.steps());
+            case DPMPP_2M -> DpmSolverMultistep.of(schedule, parameters.steps());
         };
     }
 

@@ -5,14 +5,11 @@ package dev.darkroom.diffusion;
  * (Lu et al. 2022, arXiv:2211.01095, algorithm 2). Latents are variance-preserving:
  * {@code x = alpha * x0 + alpha * sigma * noise} with {@code alpha = 1 / sqrt(1 + sigma²)}.
  */
-final class DpmSolverMultistep implements Scheduler {
+record DpmSolverMultistep(double[] timesteps, double[] sigmas) implements Scheduler {
 
-    private final double[] timesteps;
-    private final double[] sigmas;
-
-    DpmSolverMultistep(NoiseSchedule schedule, int steps) {
-        timesteps = timesteps(schedule, steps);
-        sigmas = schedule.sigmasAt(timesteps);
+    static DpmSolverMultistep of(NoiseSchedule schedule, int steps) {
+        double[] timesteps = timesteps(schedule, steps);
+        return new DpmSolverMultistep(timesteps, schedule.sigmasAt(timesteps));
     }
 
     private static double[] timesteps(NoiseSchedule schedule, int steps) {
@@ -26,21 +23,6 @@ final class DpmSolverMultistep implements Scheduler {
             };
         }
         return timesteps;
-    }
-
-    @Override
-    public int steps() {
-        return timesteps.length;
-    }
-
-    @Override
-    public double[] timesteps() {
-        return timesteps.clone();
-    }
-
-    @Override
-    public double[] sigmas() {
-        return sigmas.clone();
     }
 
     @Override

@@ -4,19 +4,16 @@ package dev.darkroom.diffusion;
  * Ancestral sampling with Euler steps, diffusers' {@code EulerAncestralDiscreteScheduler} (k-diffusion's
  * {@code sample_euler_ancestral}). Latents are variance-exploding: {@code x = x0 + sigma * noise}.
  */
-final class EulerAncestralDiscrete implements Scheduler {
+record EulerAncestralDiscrete(double[] timesteps, double[] sigmas, double initNoiseSigma) implements Scheduler {
 
-    private final double[] timesteps;
-    private final double[] sigmas;
-    private final double initNoiseSigma;
-
-    EulerAncestralDiscrete(NoiseSchedule schedule, int steps) {
-        timesteps = timesteps(schedule, steps);
-        sigmas = schedule.sigmasAt(timesteps);
-        initNoiseSigma = switch (schedule.spacing()) {
+    static EulerAncestralDiscrete of(NoiseSchedule schedule, int steps) {
+        double[] timesteps = timesteps(schedule, steps);
+        double[] sigmas = schedule.sigmasAt(timesteps);
+        double initNoiseSigma = switch (schedule.spacing()) {
             case LEADING -> Math.sqrt(sigmas[0] * sigmas[0] + 1);
             case LINSPACE, TRAILING -> sigmas[0];
         };
+        return new EulerAncestralDiscrete(timesteps, sigmas, initNoiseSigma);
     }
 
     private static double[] timesteps(NoiseSchedule schedule, int steps) {
@@ -31,26 +28,6 @@ final class EulerAncestralDiscrete implements Scheduler {
             };
         }
         return timesteps;
-    }
-
-    @Override
-    public int steps() {
-        return timesteps.length;
-    }
-
-    @Override
-    public double[] timesteps() {
-        return timesteps.clone();
-    }
-
-    @Override
-    public double[] sigmas() {
-        return sigmas.clone();
-    }
-
-    @Override
-    public double initNoiseSigma() {
-        return initNoiseSigma;
     }
 
     @Override

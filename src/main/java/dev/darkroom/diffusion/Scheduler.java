@@ -2,12 +2,14 @@ package dev.darkroom.diffusion;
 
 /**
  * A way from noise to latents in a given number of steps. Immutable; the step's arithmetic itself runs in the model,
- * a scheduler supplies its coefficients.
+ * a scheduler supplies its coefficients. The arrays are its own, for reading only.
  */
 public interface Scheduler {
 
     /** How many inference steps there are. */
-    int steps();
+    default int steps() {
+        return timesteps().length;
+    }
 
     /** The timestep of each step, falling. */
     double[] timesteps();

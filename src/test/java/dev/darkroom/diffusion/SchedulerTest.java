@@ -54,12 +54,12 @@ class SchedulerTest {
     @Test
     void scalesWhatTheModelSeesToUnitVariance() {
         NoiseSchedule schedule = new NoiseSchedule(config("scaled_linear", "leading", "epsilon"));
-        Scheduler euler = new EulerAncestralDiscrete(schedule, 20);
+        Scheduler euler = EulerAncestralDiscrete.of(schedule, 20);
 
         double sigma = euler.sigmas()[3];
 
         assertThat(euler.coefficients(3).inputScale()).isCloseTo(1 / Math.sqrt(sigma * sigma + 1), percent());
-        assertThat(new DpmSolverMultistep(schedule, 20).coefficients(3).inputScale()).isEqualTo(1);
+        assertThat(DpmSolverMultistep.of(schedule, 20).coefficients(3).inputScale()).isEqualTo(1);
     }
 
     @Test
@@ -67,7 +67,7 @@ class SchedulerTest {
         NoiseSchedule schedule = new NoiseSchedule(config("scaled_linear", "leading", "epsilon"));
         for (int steps = 1; steps <= 150; steps++) {
             for (Scheduler scheduler : new Scheduler[] {
-                new EulerAncestralDiscrete(schedule, steps), new DpmSolverMultistep(schedule, steps)}) {
+                EulerAncestralDiscrete.of(schedule, steps), DpmSolverMultistep.of(schedule, steps)}) {
                 for (int step = 0; step < steps; step++) {
                     for (float number : scheduler.coefficients(step).withGuidance(7.5)) {
                         assertThat(number).as("%s step %d of %d", scheduler, step, steps).isFinite();
@@ -102,8 +102,8 @@ class SchedulerTest {
                 new NoiseSchedule(config("scaled_linear", golden.get("timestepSpacing").asText(), "epsilon"));
         int steps = golden.get("steps").asInt();
         return switch (golden.get("scheduler").asText()) {
-            case "euler-ancestral" -> new EulerAncestralDiscrete(schedule, steps);
-            case "dpmpp-2m" -> new DpmSolverMultistep(schedule, steps);
+            case "euler-ancestral" -> EulerAncestralDiscrete.of(schedule, steps);
+            case "dpmpp-2m" -> DpmSolverMultistep.of(schedule, steps);
             default -> throw new IllegalArgumentException(golden.get("scheduler").asText());
         };
     }
