@@ -7,7 +7,6 @@ pairs of object and colour are used, so it is no better on the pairs that the di
 
 from __future__ import annotations
 
-import argparse
 import time
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from torch import nn
 
 from .latents import load_icons
 from .scene import Renderer, SceneSampler
-from .training import CONFIGURATION, Log, architecture, configuration, load_models, save_models, setup
+from .training import Log, architecture, configuration, load_models, options, save_models, setup
 from .vocabulary import OBJECT_NAMES
 
 
@@ -71,11 +70,8 @@ def disturb(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m darkroom_mini.classifier", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=CONFIGURATION)
-    parser.add_argument("--icons", type=Path, required=True)
+    parser = options("classifier", __doc__)
     parser.add_argument("--weights", type=Path, required=True, help="folder with the weights of stage 3")
-    parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
 

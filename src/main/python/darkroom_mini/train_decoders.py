@@ -6,7 +6,6 @@ the errors that diffusion leaves. The tiny decoder learns to give what the full 
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -17,7 +16,6 @@ from .latents import load_icons
 from .scene import Renderer, SceneSampler
 from .train_vae import gradient_loss, save_grid
 from .training import (
-    CONFIGURATION,
     Average,
     Clock,
     Log,
@@ -26,6 +24,7 @@ from .training import (
     compiled,
     configuration,
     load_models,
+    options,
     save_models,
     setup,
 )
@@ -44,11 +43,8 @@ class Decoders(nn.Module):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m darkroom_mini.train_decoders", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=CONFIGURATION)
-    parser.add_argument("--icons", type=Path, required=True)
+    parser = options("train_decoders", __doc__)
     parser.add_argument("--weights", type=Path, required=True, help="folder with the weights of stage 2")
-    parser.add_argument("--out", type=Path, required=True, help="all weights, log and a picture go here")
     parser.add_argument("--seconds", type=float, default=120)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

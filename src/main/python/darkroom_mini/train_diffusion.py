@@ -9,7 +9,6 @@ one needs.
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -22,7 +21,6 @@ from .scene import Renderer, SceneSampler
 from .tokenizer import train_tokenizer
 from .train_vae import save_grid
 from .training import (
-    CONFIGURATION,
     Average,
     Clock,
     Log,
@@ -31,6 +29,7 @@ from .training import (
     compiled,
     configuration,
     load_models,
+    options,
     save_models,
     setup,
 )
@@ -57,11 +56,8 @@ LOOK = (
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m darkroom_mini.train_diffusion", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=CONFIGURATION)
-    parser.add_argument("--icons", type=Path, required=True)
+    parser = options("train_diffusion", __doc__)
     parser.add_argument("--vae", type=Path, required=True, help="folder with the weights of stage 1, or of this one")
-    parser.add_argument("--out", type=Path, required=True, help="averaged weights, log and a picture go here")
     parser.add_argument("--state", type=Path, required=True, help="file that a later run continues from")
     parser.add_argument("--resume", type=Path, help="averaged weights to continue from where there is no --state yet")
     parser.add_argument("--seconds", type=float, required=True, help="duration of this run")

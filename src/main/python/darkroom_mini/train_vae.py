@@ -7,7 +7,6 @@ convolutions round the latents; the inverse of that deviation becomes the scalin
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import torch
@@ -17,7 +16,7 @@ from torch import nn
 
 from .latents import load_icons
 from .scene import Renderer, SceneSampler
-from .training import CONFIGURATION, Average, Clock, Log, architecture, compiled, autocast, configuration, save_models, setup
+from .training import Average, Clock, Log, architecture, autocast, compiled, configuration, options, save_models, setup
 
 
 def gradient_loss(image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -61,10 +60,7 @@ def normalise_latents(vae: AutoencoderKL, latents: torch.Tensor) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m darkroom_mini.train_vae", description=__doc__.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=CONFIGURATION)
-    parser.add_argument("--icons", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="weights, log and a picture go here")
+    parser = options("train_vae", __doc__)
     parser.add_argument("--seconds", type=float, default=230)
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)

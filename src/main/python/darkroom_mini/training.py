@@ -1,7 +1,8 @@
-"""What the training stages share: the configuration, a schedule by the clock, the log, and checkpoints."""
+"""What the training stages share: options, the configuration, a schedule by the clock, the log, and checkpoints."""
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import time
@@ -16,6 +17,15 @@ from .architecture import Architecture
 
 CONFIGURATION = Path(__file__).with_name("training.json")
 _SHARD_BYTES = 15 << 20
+
+
+def options(name: str, documentation: str) -> argparse.ArgumentParser:
+    """The parser of a stage's command, with the options that all of them have."""
+    parser = argparse.ArgumentParser(prog=f"python -m darkroom_mini.{name}", description=documentation.splitlines()[0])
+    parser.add_argument("--config", type=Path, default=CONFIGURATION)
+    parser.add_argument("--icons", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True, help="folder of what the stage makes: weights, log, pictures")
+    return parser
 
 
 def configuration(path: Path = CONFIGURATION) -> dict:
