@@ -21,8 +21,6 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
 import java.util.concurrent.CancellationException;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
 import java.util.stream.Collectors;
@@ -62,27 +60,14 @@ public final class DiffusionPipeline implements ImageGenerator {
      * The thread that calls this need not be the one that generates.
      *
      * @param folder the bundle's folder
-     * @throws BundleException if the bundle is damaged, or made for something else than this worker
+     * @throws BundleException if the bundle is incomplete, or made for something else than this worker
      * @throws DeviceException if the device is not there or not the required one
      */
     public static DiffusionPipeline load(Path folder, DeviceSelection selection) {
-        // Both take seconds: gigabytes of digests, and gigabytes of CUDA's libraries
-        CompletableFuture<ModelBundle> verified = CompletableFuture.supplyAsync(() -> verify(folder));
-        ComputeDevice device = ComputeDevice.open(selection);
-        try {
-            ModelBundle bundle = verified.join();
-            bundle.requireTorch(device.engineVersion());
-            return new DiffusionPipeline(bundle, new NoiseSchedule(bundle.manifest().scheduler()), device);
-        } catch (CompletionException e) {
-            throw e.getCause() instanceof BundleException refusal ? refusal : e;
-        }
-    }
-
-    private static ModelBundle verify(Path folder) {
-        long start = System.nanoTime();
         ModelBundle bundle = ModelBundle.read(folder);
-        LOG.infof("bundle=verified name=%s digest=%s ms=%d", bundle.manifest().name(), bundle.digest(), since(start));
-        return bundle;
+        ComputeDevice device = ComputeDevice.open(selection);
+        bundle.requireTorch(device.engineVersion());
+        return new DiffusionPipeline(bundle, new NoiseSchedule(bundle.manifest().scheduler()), device);
     }
 
     private static long since(long nanoTime) {
@@ -94,7 +79,7 @@ public final class DiffusionPipeline implements ImageGenerator {
      * that. For the generating thread.
      *
      * @param batchSizes how many images a batch will have
-     * @throws BundleException if a module cannot be loaded
+     * @throws BundleException if a module cannot be loaded, or a file of the bundle, needed or not, is damaged
      * @throws DeviceMemoryException if the device has too little memory for even one image
      * @throws DeviceFaultException if the device is lost
      */
@@ -117,6 +102,7 @@ public final class DiffusionPipeline implements ImageGenerator {
                     LOG.warnf("device=\"out of memory\" batchSize=%d reason=\"%s\"", images, e.getMessage());
                 }
             }
+            bundle.verify();
             // What loading took is no batch's
             device.memory();
         } finally {
@@ -264,7 +250,7 @@ public final class DiffusionPipeline implements ImageGenerator {
     private static List<GeneratedImage> images(GenerationParameters parameters, List<ImagePrompt> prompts,
             List<Boolean> truncated, NDArray pixels) {
         int batchSize = (int) pixels.getShape().get(0);
-        ByteBuffer host = pixels.toByteBuffer();
+        ByteBuffer host = pixels.toByteBuffer(true);
         List<GeneratedImage> images = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
             byte[] rgb = new byte[3 * parameters.width() * parameters.height()];

@@ -61,7 +61,7 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
 
     /** Whether the bundle has compiled packages, for whatever architecture. */
     public static boolean in(ModelBundle bundle) {
-        return Files.isDirectory(bundle.file(FOLDER));
+        return Files.isDirectory(bundle.folder().resolve(FOLDER));
     }
 
     /**
@@ -73,7 +73,7 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
      *     for another architecture or by another torch
      */
     static CompiledPackages read(ModelBundle bundle, String architecture, String engineVersion) {
-        Path folder = bundle.file(FOLDER).resolve(architecture);
+        Path folder = bundle.folder().resolve(FOLDER).resolve(architecture);
         Path file = folder.resolve(MANIFEST);
         if (!Files.isRegularFile(file)) {
             throw new BundleException("The bundle " + bundle.manifest().name() + " has no packages for "
@@ -95,7 +95,7 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
     }
 
     private static String architectures(ModelBundle bundle) {
-        try (Stream<Path> folders = Files.list(bundle.file(FOLDER))) {
+        try (Stream<Path> folders = Files.list(bundle.folder().resolve(FOLDER))) {
             return folders.map(folder -> folder.getFileName().toString()).sorted().collect(Collectors.joining(", "));
         } catch (IOException e) {
             return "none";
@@ -117,7 +117,8 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
         if (!file.startsWith(folder.normalize())) {
             throw new BundleException(MANIFEST + ": the file " + graph.file() + " lies outside " + folder + ".");
         }
-        ModelBundle.verify(folder, file, "The package " + graph.file(), graph.sha256(),
+        String called = "The package " + graph.file();
+        ModelBundle.verify(ModelBundle.requireFile(folder, file, called), called, graph.sha256(),
                 " Compile the bundle's packages again.");
     }
 

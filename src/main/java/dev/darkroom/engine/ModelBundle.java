@@ -12,18 +12,21 @@ import java.nio.file.Path;
 import java.security.DigestInputStream;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
+import org.jboss.logging.Logger;
 
 /**
- * A model bundle whose files are what its manifest says.
- *
- * @param folder where the bundle is
- * @param manifest its {@code bundle.json}
- * @param digest SHA-256 of {@code bundle.json}, lower-case hex
+ * A model bundle. Its files are compared with its manifest in the background, gigabytes as they are, and none is handed
+ * out before it is known to be the one in the manifest.
  */
-public record ModelBundle(Path folder, BundleManifest manifest, String digest) {
+public final class ModelBundle {
+
+    private static final Logger LOG = Logger.getLogger(ModelBundle.class);
 
     public static final String MANIFEST = "bundle.json";
     public static final String TOKENIZER = "tokenizer.json";
@@ -40,11 +43,24 @@ public record ModelBundle(Path folder, BundleManifest manifest, String digest) {
     private static final ObjectMapper JSON =
             new ObjectMapper().enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
 
+    private final Path folder;
+    private final BundleManifest manifest;
+    private final String digest;
+    private final Map<String, CompletableFuture<Path>> files;
+
+    private ModelBundle(
+            Path folder, BundleManifest manifest, String digest, Map<String, CompletableFuture<Path>> files) {
+        this.folder = folder;
+        this.manifest = manifest;
+        this.digest = digest;
+        this.files = files;
+    }
+
     /**
-     * Reads a bundle's manifest and checks every file against it.
+     * Reads a bundle's manifest, sees that its files are there, and begins to compare them with it.
      *
-     * @throws BundleException if the bundle is missing, damaged, incomplete, or of a format or architecture that this
-     *     worker does not run
+     * @throws BundleException if the bundle is missing, incomplete, or of a format or architecture that this worker does
+     *     not run
      */
     public static ModelBundle read(Path folder) {
         Path file = folder.resolve(MANIFEST);
@@ -52,13 +68,63 @@ public record ModelBundle(Path folder, BundleManifest manifest, String digest) {
             throw new BundleException("There is no model bundle in " + folder + ": " + MANIFEST + " is missing.");
         }
         BundleManifest manifest = parse(file, BundleManifest.class);
-        manifest.files().entrySet().parallelStream().forEach(entry -> verify(folder, entry));
-        return new ModelBundle(folder, manifest, sha256(file));
+        Map<String, Path> found = new HashMap<>();
+        manifest.files().keySet().forEach(name -> found.put(name, find(folder, name)));
+        long start = System.nanoTime();
+        Map<String, CompletableFuture<Path>> files = new HashMap<>();
+        found.forEach((name, path) -> files.put(name, CompletableFuture.supplyAsync(() -> {
+            verify(path, called(name), manifest.files().get(name).sha256(), "");
+            return path;
+        })));
+        ModelBundle bundle = new ModelBundle(folder, manifest, sha256(file), files);
+        bundle.verification().thenRun(() -> LOG.infof("bundle=verified name=%s digest=%s ms=%d", manifest.name(),
+                bundle.digest, (System.nanoTime() - start) / 1_000_000));
+        return bundle;
     }
 
-    /** The path of one of the bundle's files. */
+    private CompletableFuture<Void> verification() {
+        return CompletableFuture.allOf(files.values().toArray(CompletableFuture[]::new));
+    }
+
+    /**
+     * Waits until every file was compared with the manifest.
+     *
+     * @throws BundleException if one differs
+     */
+    public void verify() {
+        await(verification());
+    }
+
+    /**
+     * The path of one of the files that the manifest lists, once that file was compared with it.
+     *
+     * @throws BundleException if it differs
+     */
     public Path file(String name) {
-        return folder.resolve(name);
+        return await(files.get(name));
+    }
+
+    private static <T> T await(CompletableFuture<T> verification) {
+        try {
+            return verification.join();
+        } catch (CompletionException e) {
+            throw e.getCause() instanceof BundleException refusal ? refusal : e;
+        }
+    }
+
+    /** Where the bundle is. */
+    public Path folder() {
+        return folder;
+    }
+
+    /** Its {@code bundle.json}. */
+    public BundleManifest manifest() {
+        return manifest;
+    }
+
+    /** SHA-256 of {@code bundle.json}, lower-case hex. */
+    public String digest() {
+        return digest;
     }
 
     /**
@@ -99,24 +165,37 @@ public record ModelBundle(Path folder, BundleManifest manifest, String digest) {
         }
     }
 
-    private static void verify(Path folder, Map.Entry<String, BundleManifest.FileDigest> entry) {
-        Path file = folder.resolve(entry.getKey()).normalize();
+    private static String called(String name) {
+        return "The bundle's file " + name;
+    }
+
+    private static Path find(Path folder, String name) {
+        Path file = folder.resolve(name).normalize();
         if (!file.startsWith(folder.normalize())) {
-            throw new BundleException("bundle.json: the file " + entry.getKey() + " lies outside the bundle.");
+            throw new BundleException("bundle.json: the file " + name + " lies outside the bundle.");
         }
-        verify(folder, file, "The bundle's file " + entry.getKey(), entry.getValue().sha256(), "");
+        return requireFile(folder, file, called(name));
     }
 
     /**
-     * Refuses a file that is missing or is not the one that its manifest means.
+     * Refuses a file that is missing.
      *
      * @param called what a refusal calls the file
-     * @param remedy what a refusal of another content ends with
      */
-    static void verify(Path folder, Path file, String called, String expected, String remedy) {
+    static Path requireFile(Path folder, Path file, String called) {
         if (!Files.isRegularFile(file)) {
             throw new BundleException(called + " is missing from " + folder + ".");
         }
+        return file;
+    }
+
+    /**
+     * Refuses a file that is not the one that its manifest means.
+     *
+     * @param called what a refusal calls the file
+     * @param remedy what a refusal ends with
+     */
+    static void verify(Path file, String called, String expected, String remedy) {
         String found = sha256(file);
         if (!found.equals(expected)) {
             throw new BundleException(called + " is not the one in its manifest: expected SHA-256 " + expected

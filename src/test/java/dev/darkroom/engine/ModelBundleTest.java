@@ -45,10 +45,13 @@ class ModelBundleTest {
         Files.write(folder.resolve("unet.pt"), new byte[] {0}, StandardOpenOption.APPEND);
         String expected = ModelBundle.read(Path.of("models/mini")).manifest().files().get("unet.pt").sha256();
 
-        assertThatThrownBy(() -> ModelBundle.read(folder))
-                .isInstanceOf(BundleException.class)
-                .hasMessageMatching("The bundle's file unet.pt is not the one in its manifest: expected SHA-256 "
-                        + expected + ", found (?!" + expected + ")[0-9a-f]{64}\\.");
+        ModelBundle damaged = ModelBundle.read(folder);
+
+        String sentence = "The bundle's file unet.pt is not the one in its manifest: expected SHA-256 "
+                + expected + ", found (?!" + expected + ")[0-9a-f]{64}\\.";
+        assertThatThrownBy(damaged::verify).isInstanceOf(BundleException.class).hasMessageMatching(sentence);
+        assertThatThrownBy(() -> damaged.file("unet.pt")).isInstanceOf(BundleException.class).hasMessageMatching(sentence);
+        assertThat(damaged.file("text_encoder.pt")).isRegularFile();
     }
 
     @ParameterizedTest
