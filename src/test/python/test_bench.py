@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from darkroom_bench import parity, peers, report
+from darkroom_bench import kernels, parity, peers, report
 from darkroom_bench.pipeline import float32_noise, generate, load_pipeline, set_scheduler
 from darkroom_bench.profiles import PROFILES, Profile, read_prompts
+from darkroom_bundle.packages import Graph
 
 
 def row(implementation: str, compiled: bool, profile: str, seconds: float, batch: int = 1, **fields) -> dict:
@@ -190,3 +191,24 @@ def test_the_worker_has_the_same_profiles():
             str(profile.compiled).lower(),
         ]
         assert f"({', '.join(words)})" in source.read_text()
+
+
+def test_kernels_of_an_image():
+    def counted(kernels: int, milliseconds: float) -> dict:
+        return {"kernels": kernels, "kernelSeconds": milliseconds / 1000}
+
+    of_graphs = {
+        Graph("text_encoder.pt", 2): counted(100, 1),
+        Graph("unet.pt", 2, 512, 512, True): counted(500, 6),
+        Graph("unet.pt", 2, 512, 512, False): counted(490, 4),
+        Graph("tiny_decoder.pt", 2, 512, 512): counted(70, 2),
+        Graph("tiny_decoder.pt", 1, 512, 512): counted(80, 1),
+    }
+    of_two = kernels.of_image("final", 2, of_graphs)
+    assert of_two["kernels"] == 100 + 9 * 500 + 11 * 490 + 70
+    assert of_two["kernelSecondsPerImage"] == pytest.approx((1 + 9 * 6 + 11 * 4 + 2) / 1000 / 2)
+    # guided in every step
+    assert kernels.of_image("compiled-tiny", 2, of_graphs)["kernels"] == 100 + 30 * 500 + 70
+    # there is no package of the full decoder, nor one of a step at batch 1
+    assert kernels.of_image("dpm-20-cutoff", 2, of_graphs) == {}
+    assert kernels.of_image("final", 1, of_graphs) == {}

@@ -151,7 +151,7 @@ def _configure_inductor(backends: str) -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
 
-def measure(peer: Peer, name: str, batch: int, images: int, warmup: int, count_kernels: bool) -> dict[str, Any]:
+def measure(peer: Peer, name: str, batch: int, images: int, warmup: int, with_kernels: bool) -> dict[str, Any]:
     """One row: a profile at a batch size, at least `images` images and five calls after `warmup` calls."""
     profile, texts = PROFILES[name], read_prompts()
     peer.prepare(profile)
@@ -185,8 +185,9 @@ def measure(peer: Peer, name: str, batch: int, images: int, warmup: int, count_k
         "firstCallSeconds": first,
     }
     row |= _memory(peer)
-    if count_kernels:
-        row |= _kernels(call, batch)
+    if with_kernels:
+        counted = count_kernels(call)
+        row |= {"kernels": counted["kernels"], "kernelSecondsPerImage": counted["kernelSeconds"] / batch}
     return row
 
 
@@ -209,16 +210,17 @@ def _memory(peer: Peer) -> dict[str, int]:
     }
 
 
-def _kernels(call: Callable[[], float], batch: int) -> dict[str, Any]:
-    """Kernels of one call, those in CUDA graphs included, and how long the device was busy with them an image."""
+def count_kernels(call: Callable[[], Any]) -> dict[str, Any]:
+    """Kernels of one call, those in CUDA graphs included, and how long the device was busy with them."""
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as profiler:
         call()
+        torch.cuda.synchronize()
     with tempfile.TemporaryDirectory() as directory:
         trace = Path(directory) / "trace.json"
         profiler.export_chrome_trace(str(trace))
         events = json.loads(trace.read_text())["traceEvents"]
     durations = [event["dur"] for event in events if event.get("cat") == "kernel"]
-    return {"kernels": len(durations), "kernelSecondsPerImage": sum(durations) / 1e6 / batch}
+    return {"kernels": len(durations), "kernelSeconds": sum(durations) / 1e6}
 
 
 @contextlib.contextmanager

@@ -165,7 +165,7 @@ def _compile(
     weights = dict(torch.jit.load(bundle / graph.module, map_location=device).named_parameters())
     network = _network(graph.module, checkpoint, tiny, getattr(torch, manifest["dtype"]))
     network.load_state_dict(weights, strict=True, assign=True)
-    inputs = _inputs(graph, manifest, device)
+    inputs = random_inputs(graph, manifest, device)
     # eager float32 takes several times a package's memory: one graph at a time
     with _running:
         reference = _in_float32(network)(*inputs)
@@ -213,7 +213,8 @@ def _network(module: str, checkpoint: Path, tiny: Path, dtype: torch.dtype) -> n
     return network.eval()
 
 
-def _inputs(graph: Graph, manifest: dict, device: str) -> tuple[Tensor, ...]:
+def random_inputs(graph: Graph, manifest: dict, device: str) -> tuple[Tensor, ...]:
+    """Random inputs of a graph on the device, always the same."""
     generator = torch.Generator("cpu").manual_seed(0)
     batch = graph.batchSize
     if graph.module == "text_encoder.pt":
