@@ -86,7 +86,7 @@ public final class BenchCommand implements Callable<Integer> {
         Path folder = Home.scratch("bench-" + ProcessHandle.current().pid());
         int exitCode;
         progress.show("starting a Kafka broker, an S3 store and the worker …");
-        try (StackProcess stack = StackProcess.start(0, 0, folder.resolve("stack.log"))) {
+        try (StackProcess stack = StackProcess.start(folder.resolve("stack.log"))) {
             exitCode = EmbeddedWorker.run(stack, folder, Map.of(), () -> measure(stack));
         }
         if (exitCode == ExitCode.OK) {

@@ -101,7 +101,7 @@ final class DemoCommand implements Callable<Integer> {
         long begin = System.nanoTime();
         progress.show("starting a Kafka broker and an S3 store …");
         int exitCode;
-        try (StackProcess stack = StackProcess.start(0, 0, logs.resolve("stack.log"))) {
+        try (StackProcess stack = StackProcess.start(logs.resolve("stack.log"))) {
             progress.end("broker and store  ready after " + ProgressLine.since(begin));
             progress.show("starting the worker and loading its model …");
             // A short request would be over before the second sign of life

@@ -35,7 +35,8 @@ final class StackCommand implements Callable<Integer> {
         Path log = Home.scratch("stack").resolve("stack.log");
         long begin = System.nanoTime();
         progress.show("starting a broker and a store …");
-        try (StackProcess stack = StackProcess.start(kafkaPort, storePort, log)) {
+        try (StackProcess stack = StackProcess.start(log,
+                "--kafka-port", String.valueOf(kafkaPort), "--store-port", String.valueOf(storePort))) {
             progress.clear();
             System.out.printf("""
                     Kafka  %s

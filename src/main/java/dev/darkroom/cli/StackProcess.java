@@ -17,14 +17,14 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 
 /**
- * A real Kafka broker and a real S3 server in a JVM of their own, for commands that show or measure something. They are
- * test dependencies, no part of what is deployed, so they are found in the checkout's build folder. The child ends when
- * its standard input closes, hence also when this process is killed.
+ * A real Kafka broker and a real S3 server in a JVM of their own, for commands that show or measure something and for the
+ * tests. They are test dependencies, no part of what is deployed, so they are found in the checkout's build folder. The
+ * child ends when its standard input closes, hence also when this process is killed.
  */
 public final class StackProcess implements AutoCloseable {
 
     private static final int START_SECONDS = 60;
-    private static final int STOP_SECONDS = 10;
+    private static final int STOP_SECONDS = 20;
 
     private final Process process;
     private final JsonNode addresses;
@@ -35,16 +35,15 @@ public final class StackProcess implements AutoCloseable {
     }
 
     /**
-     * Starts both and waits until they answer.
+     * Starts both, on free ports unless the options say otherwise, and waits until they answer.
      *
-     * @param kafkaPort port of the broker, 0 for a free one
-     * @param storePort port of the store, 0 for a free one
      * @param log where their log goes
+     * @param options of the child's command: {@code --kafka-port N}, {@code --store-port N}, {@code --data DIR}
      */
-    public static StackProcess start(int kafkaPort, int storePort, Path log) {
+    public static StackProcess start(Path log, String... options) {
         Process process;
         try {
-            process = new ProcessBuilder(command(kafkaPort, storePort)).redirectError(log.toFile()).start();
+            process = new ProcessBuilder(command(options)).redirectError(log.toFile()).start();
         } catch (IOException e) {
             throw new CommandException("The embedded broker and store cannot be started: " + e.getMessage(), e);
         }
@@ -57,7 +56,7 @@ public final class StackProcess implements AutoCloseable {
         }
     }
 
-    private static List<String> command(int kafkaPort, int storePort) {
+    private static List<String> command(String... options) {
         Path classpath = Home.resolve("target/stack.classpath");
         Path classes = Home.resolve("target/test-classes");
         if (!Files.exists(classpath) || !Files.isDirectory(classes)) {
@@ -68,15 +67,15 @@ public final class StackProcess implements AutoCloseable {
         // Ctrl-C reaches every process of the terminal; the servers must outlive the worker that drains through them
         command.addAll(List.of("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        command.addAll(List.of("-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
         command.add("-cp");
         try {
             command.add(classes + File.pathSeparator + Files.readString(classpath).strip());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
-        command.addAll(List.of("dev.darkroom.stack.StackMain",
-                "--kafka-port", String.valueOf(kafkaPort), "--store-port", String.valueOf(storePort)));
+        command.add("dev.darkroom.stack.StackMain");
+        command.addAll(List.of(options));
         return command;
     }
 

@@ -32,7 +32,7 @@ public interface Stack extends AutoCloseable {
     /**
      * Starts containers where a Docker engine answers and embedded servers where none does, which takes up to 5 seconds.
      *
-     * @throws IllegalStateException if the servers do not come up, or {@value #KIND_VARIABLE} names no kind
+     * @throws IllegalStateException if {@value #KIND_VARIABLE} names no kind
      */
     static Stack start() {
         String kind = System.getenv().getOrDefault(KIND_VARIABLE, "").toLowerCase(Locale.ROOT);
