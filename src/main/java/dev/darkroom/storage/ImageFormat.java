@@ -1,27 +1,20 @@
 package dev.darkroom.storage;
 
-/** The formats that images are stored in, by the names that requests use. */
+/** The formats that images are stored in. */
 public enum ImageFormat {
     /** Lossless, with the generation parameters in its text chunk {@code parameters}. */
-    PNG("png", "png", "image/png"),
+    PNG("png", "image/png"),
     /** Lossy, quality 0.92. */
-    JPEG("jpeg", "jpg", "image/jpeg"),
+    JPEG("jpg", "image/jpeg"),
     /** Lossy, quality 0.9. */
-    WEBP("webp", "webp", "image/webp");
+    WEBP("webp", "image/webp");
 
-    private final String label;
     private final String extension;
     private final String contentType;
 
-    ImageFormat(String label, String extension, String contentType) {
-        this.label = label;
+    ImageFormat(String extension, String contentType) {
         this.extension = extension;
         this.contentType = contentType;
-    }
-
-    /** The name in requests and events. */
-    public String label() {
-        return label;
     }
 
     /** File name extension, without the dot. */

@@ -76,7 +76,7 @@ class ImageEncoderTest {
 
         byte[] encoded = encoder.encode(format, WIDTH, HEIGHT, rgb, parameters("a lighthouse"));
 
-        assertThat(formatName(encoded)).isEqualToIgnoringCase(format.label());
+        assertThat(formatName(encoded)).isEqualToIgnoringCase(format.name());
         assertThat(psnr(pixels(ImageIO.read(new ByteArrayInputStream(encoded))), rgb)).isGreaterThan(35);
     }
 
