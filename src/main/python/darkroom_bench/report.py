@@ -179,7 +179,6 @@ def memory_table(figures: Figures) -> str:
     header = ["profile"]
     for what in ("allocated", "reserved"):
         header += [f"{who}: peak {what}, GiB" for who in whose]
-    header += [f"{who}: kernels" for who in whose]
     rows = []
     for name in PROFILES:
         row = [f"`{name}`"]
@@ -187,7 +186,17 @@ def memory_table(figures: Figures) -> str:
             for who in whose:
                 peak = figures.value(who, name, 1, field)
                 row.append(_cell(peak and peak / _GIB, "{:.2f}"))
-        rows.append([*row, *(_cell(figures.value(who, name, 1, "kernels"), "{:,.0f}") for who in whose)])
+        rows.append(row)
+    return _table(header, rows)
+
+
+def kernels_table(figures: Figures) -> str:
+    whose = (EAGER, COMPILED, DARKROOM)
+    header = ["profile", *(f"{who}: kernels" for who in whose), *(f"{who}: busy, s" for who in whose)]
+    rows = []
+    for name in PROFILES:
+        kernels = [_cell(figures.value(who, name, 1, "kernels"), "{:,.0f}") for who in whose]
+        rows.append([f"`{name}`", *kernels, *(_cell(figures.value(who, name, 1, "kernelSecondsPerImage")) for who in whose)])
     return _table(header, rows)
 
 
@@ -331,6 +340,7 @@ def write(figures: Figures, out: Path) -> None:
         "targets": targets(figures),
         "times": times_table(figures),
         "memory": memory_table(figures),
+        "kernels": kernels_table(figures),
         "batches": batches_table(figures),
         "steps": steps_table(figures),
         "worker": worker_table(figures),
