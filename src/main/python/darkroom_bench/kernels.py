@@ -28,12 +28,8 @@ def of_packages(bundle: Path) -> dict[Graph, Counted]:
     weights: dict[str, dict[str, torch.Tensor]] = {}
     for graph in packages.graphs(manifest):
         if graph.module not in weights:
-            weights = {graph.module: dict(torch.jit.load(bundle / graph.module, map_location="cuda").named_parameters())}
-        own = weights[graph.module]
-        package = torch._inductor.aoti_load_package(str(directory / graph.file), run_single_threaded=True)
-        package.load_constants(
-            {name: own[name] for name in package.get_constant_fqns()}, check_full_update=True, user_managed=True
-        )
+            weights = {graph.module: packages.load_weights(bundle / graph.module, "cuda")}
+        package = packages.load_package(directory / graph.file, weights[graph.module])
         inputs = packages.random_inputs(graph, manifest, "cuda")
         for _ in range(2):
             package(*inputs)

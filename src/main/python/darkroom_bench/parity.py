@@ -117,7 +117,6 @@ def main() -> None:
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "reference": "diffusers float32",
         "peerDtype": arguments.dtype,
-        "count": len(prompts),
         "profiles": {
             name: {"darkroom": error(ours[name], reference[name]), "diffusers": error(peer[name], reference[name])}
             for name in arguments.profiles

@@ -218,8 +218,7 @@ def steps_table(figures: Figures) -> str:
     for step in figures.all.get("steps", ()):
         spread = step["milliseconds"]
         row = [str(step["batch"]), "with" if step["guided"] else "without", f"{spread['median']:.2f}"]
-        extremes = f"{spread['max']:.2f}, {spread['min']:.2f}" if "max" in spread else ""
-        rows.append([*row, extremes, _percent(step.get("arithmeticShare"))])
+        rows.append([*row, f"{spread['max']:.2f}, {spread['min']:.2f}", _percent(step.get("arithmeticShare"))])
     return _table(["batch", "guidance", "median, ms", "slowest and fastest, ms", "share of the ceiling"], rows)
 
 
@@ -244,8 +243,8 @@ def parity_table(figures: Figures) -> str:
         for who, told in (("darkroom", DARKROOM), ("diffusers", f"diffusers, {parity['peerDtype']}")):
             e = errors[who]
             psnr = f"{e['psnr']:.1f}" if "psnr" in e else "equal"
-            row = [f"`{name}`", str(parity["count"]), told, f"{e['meanAbsolute']:.3f}", f"{e['rootMeanSquare']:.3f}"]
-            rows.append([*row, psnr, _cell(e.get("largest"), "{:.0f}")])
+            row = [f"`{name}`", str(len(e["images"])), told, f"{e['meanAbsolute']:.3f}", f"{e['rootMeanSquare']:.3f}"]
+            rows.append([*row, psnr, f"{e['largest']:.0f}"])
     return _table(header, rows)
 
 

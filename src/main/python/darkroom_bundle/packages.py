@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch._inductor.config
@@ -162,7 +163,7 @@ def _compile(
     began = time.monotonic()
     torch.set_grad_enabled(False)
     manifest = json.loads((bundle / "bundle.json").read_text("utf-8"))
-    weights = dict(torch.jit.load(bundle / graph.module, map_location=device).named_parameters())
+    weights = load_weights(bundle / graph.module, device)
     network = _network(graph.module, checkpoint, tiny, getattr(torch, manifest["dtype"]))
     network.load_state_dict(weights, strict=True, assign=True)
     inputs = random_inputs(graph, manifest, device)
@@ -178,8 +179,7 @@ def _compile(
     torch._inductor.aoti_compile_and_package(exported, package_path=str(temporary), inductor_configs=options)
 
     with _running:
-        package = torch._inductor.aoti_load_package(str(temporary), run_single_threaded=True)
-        package.load_constants({name: weights[name] for name in package.get_constant_fqns()}, check_full_update=True)
+        package = load_package(temporary, weights)
         outputs = package(*inputs)
         if isinstance(outputs, Tensor):
             outputs, reference = (outputs,), (reference,)
@@ -211,6 +211,18 @@ def _network(module: str, checkpoint: Path, tiny: Path, dtype: torch.dtype) -> n
     finally:
         torch.set_default_dtype(default)
     return network.eval()
+
+
+def load_weights(module: Path, device: str) -> dict[str, Tensor]:
+    """The weights of a bundle's module on the device, by their names there."""
+    return dict(torch.jit.load(module, map_location=device).named_parameters())
+
+
+def load_package(path: Path, weights: dict[str, Tensor]) -> Callable[..., Any]:
+    """A package with a copy of those of the weights that it takes."""
+    package = torch._inductor.aoti_load_package(str(path), run_single_threaded=True)
+    package.load_constants({name: weights[name] for name in package.get_constant_fqns()}, check_full_update=True)
+    return package
 
 
 def random_inputs(graph: Graph, manifest: dict, device: str) -> tuple[Tensor, ...]:
