@@ -10,15 +10,15 @@ would go unseen: they are measured when the graph is captured, and `peakAllocate
 peak and what stays allocated plus the activations of the largest graph that the profile runs. Profiles of the Tiny VAE
 run before the full VAE is loaded, for a program that uses the one does not hold the other. `peakReservedBytes` holds
 the CUDA graphs of all profiles run so far at that batch size.
+
+The next process finds what `torch.compile` made in Inductor's cache (`TORCHINDUCTOR_CACHE_DIR`).
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import datetime
 import gc
-import gzip
 import json
 import math
 import statistics
@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -223,22 +223,6 @@ def count_kernels(call: Callable[[], Any]) -> dict[str, Any]:
     return {"kernels": len(durations), "kernelSeconds": sum(durations) / 1e6}
 
 
-@contextlib.contextmanager
-def _cache(path: Path | None) -> Iterator[Callable[[], None]]:
-    """What `torch.compile` made, kept in a file for the next process; yields the function that writes it."""
-
-    def save() -> None:
-        if path is not None and (saved := torch.compiler.save_cache_artifacts()) is not None:
-            partial = path.with_name(path.name + ".partial")
-            partial.write_bytes(gzip.compress(saved[0], 1))
-            partial.rename(path)
-
-    if path is not None and path.exists():
-        torch.compiler.load_cache_artifacts(gzip.decompress(path.read_bytes()))
-    yield save
-    save()
-
-
 def _write(path: Path, device: str, rows: list[dict[str, Any]]) -> None:
     report = {
         "device": "cpu" if device == "cpu" else torch.cuda.get_device_name(),
@@ -273,7 +257,6 @@ def main() -> None:
     parser.add_argument("--warmup", type=int, default=3, help="calls after the first that are not measured; default 3")
     parser.add_argument("--count-kernels", action="store_true", help="profile one more call of each row")
     parser.add_argument("--backends", default="ATEN", help="Inductor's, for matrix products and convolutions; default ATEN")
-    parser.add_argument("--cache", type=Path, help="file with what torch.compile made: read if there, then written")
     parser.add_argument("--dtype", choices=("float16", "bfloat16", "float32"), default="float16")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--out", type=Path, required=True, help="rows as JSON, written after every row")
@@ -288,32 +271,24 @@ def main() -> None:
 
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
-    with _cache(arguments.cache if compiled else None) as save:
-        backends = arguments.backends if compiled else None
-        peer = Peer(arguments.checkpoint, getattr(torch, arguments.dtype), arguments.device, backends)
-        for batch in arguments.batch_sizes:
-            peer.begin_batch_size()
-            for name in names:
-                graphs = _compiled_graphs()
-                row = measure(peer, name, batch, arguments.images, arguments.warmup, arguments.count_kernels)
-                row |= {"compiled": compiled, "dtype": arguments.dtype}
-                if compiled:
-                    row |= {"backends": arguments.backends, "cudaGraphs": _cuda_graphs(arguments.device)}
-                    row["compileSeconds"] = row["firstCallSeconds"] - row["secondsPerImage"]["median"] * batch
-                rows.append(row)
-                _write(arguments.out, arguments.device, rows)
-                print(
-                    f"{time.perf_counter() - began:.0f} s  {name} batch {batch} {arguments.mode}: "
-                    f"{row['secondsPerImage']['median']:.4f} s/image, first call {row['firstCallSeconds']:.1f} s",
-                    file=sys.stderr,
-                    flush=True,
-                )
-                if _compiled_graphs() > graphs:
-                    save()
-
-
-def _compiled_graphs() -> int:
-    return torch._dynamo.utils.counters["stats"]["unique_graphs"]
+    backends = arguments.backends if compiled else None
+    peer = Peer(arguments.checkpoint, getattr(torch, arguments.dtype), arguments.device, backends)
+    for batch in arguments.batch_sizes:
+        peer.begin_batch_size()
+        for name in names:
+            row = measure(peer, name, batch, arguments.images, arguments.warmup, arguments.count_kernels)
+            row |= {"compiled": compiled, "dtype": arguments.dtype}
+            if compiled:
+                row |= {"backends": arguments.backends, "cudaGraphs": _cuda_graphs(arguments.device)}
+                row["compileSeconds"] = row["firstCallSeconds"] - row["secondsPerImage"]["median"] * batch
+            rows.append(row)
+            _write(arguments.out, arguments.device, rows)
+            print(
+                f"{time.perf_counter() - began:.0f} s  {name} batch {batch} {arguments.mode}: "
+                f"{row['secondsPerImage']['median']:.4f} s/image, first call {row['firstCallSeconds']:.1f} s",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def _cuda_graphs(device: str) -> bool:
