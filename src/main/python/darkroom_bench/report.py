@@ -28,6 +28,7 @@ _DPI, _MARKER_POINTS = 150, 8
 _NOT_MEASURED = "not measured"
 
 EAGER, COMPILED, DARKROOM = "diffusers, eager", "diffusers, compiled", "Darkroom"
+_COMPARED = (EAGER, COMPILED, DARKROOM)
 _COLORS = {EAGER: "#74839b", COMPILED: "#2a6f97", DARKROOM: "#d1495b"}
 _MARKERS = {EAGER: "s", COMPILED: "D", DARKROOM: "o"}
 
@@ -175,15 +176,14 @@ def times_table(figures: Figures) -> str:
 
 
 def memory_table(figures: Figures) -> str:
-    whose = (EAGER, COMPILED, DARKROOM)
     header = ["profile"]
     for what in ("allocated", "reserved"):
-        header += [f"{who}: peak {what}, GiB" for who in whose]
+        header += [f"{who}: peak {what}, GiB" for who in _COMPARED]
     rows = []
     for name in PROFILES:
         row = [f"`{name}`"]
         for field in ("peakAllocatedBytes", "peakReservedBytes"):
-            for who in whose:
+            for who in _COMPARED:
                 peak = figures.value(who, name, 1, field)
                 row.append(_cell(peak and peak / _GIB, "{:.2f}"))
         rows.append(row)
@@ -191,24 +191,24 @@ def memory_table(figures: Figures) -> str:
 
 
 def kernels_table(figures: Figures) -> str:
-    whose = (EAGER, COMPILED, DARKROOM)
-    header = ["profile", *(f"{who}: kernels" for who in whose), *(f"{who}: busy, s" for who in whose)]
+    header = ["profile", *(f"{who}: kernels" for who in _COMPARED), *(f"{who}: busy, s" for who in _COMPARED)]
     rows = []
     for name in PROFILES:
-        kernels = [_cell(figures.value(who, name, 1, "kernels"), "{:,.0f}") for who in whose]
-        rows.append([f"`{name}`", *kernels, *(_cell(figures.value(who, name, 1, "kernelSecondsPerImage")) for who in whose)])
+        kernels = [_cell(figures.value(who, name, 1, "kernels"), "{:,.0f}") for who in _COMPARED]
+        busy = [_cell(figures.value(who, name, 1, "kernelSecondsPerImage")) for who in _COMPARED]
+        rows.append([f"`{name}`", *kernels, *busy])
     return _table(header, rows)
 
 
 def batches_table(figures: Figures) -> str:
-    whose = (EAGER, COMPILED, DARKROOM)
-    header = ["profile", "batch", *(f"{who}, images/s" for who in whose), *(f"{who}: peak allocated, GiB" for who in whose)]
+    header = ["profile", "batch", *(f"{who}, images/s" for who in _COMPARED)]
+    header += [f"{who}: peak allocated, GiB" for who in _COMPARED]
     rows = []
     for name in PROFILES:
-        batches = sorted({batch for who in whose for batch in figures.batches(who, name)})
+        batches = sorted({batch for who in _COMPARED for batch in figures.batches(who, name)})
         for batch in batches if len(batches) > 1 else ():
-            speed = [_cell(figures.value(who, name, batch, "imagesPerSecond"), "{:.2f}") for who in whose]
-            memory = [_cell(figures.memory(who, name, batch), "{:.2f}") for who in whose]
+            speed = [_cell(figures.value(who, name, batch, "imagesPerSecond"), "{:.2f}") for who in _COMPARED]
+            memory = [_cell(figures.memory(who, name, batch), "{:.2f}") for who in _COMPARED]
             rows.append([f"`{name}`", str(batch), *speed, *memory])
     return _table(header, rows)
 
@@ -271,7 +271,7 @@ def time_memory_chart(figures: Figures, path: Path) -> None:
     x: list[float] = []
     y: list[float] = []
     colors: list[str] = []
-    for who in (EAGER, COMPILED, DARKROOM):
+    for who in _COMPARED:
         both = [(name, figures.seconds(who, name), figures.memory(who, name)) for name in PROFILES]
         own = [point for point in both if None not in point]
         if not own:
@@ -308,7 +308,7 @@ def time_memory_chart(figures: Figures, path: Path) -> None:
 def throughput_chart(figures: Figures, path: Path, profile: str = "final") -> None:
     figure, axes = plt.subplots(figsize=(9.6, 4.4), dpi=_DPI)
     ticks: set[int] = set()
-    for who in (EAGER, COMPILED, DARKROOM):
+    for who in _COMPARED:
         batches = figures.batches(who, profile)
         speeds = [figures.rows[who, profile, batch]["imagesPerSecond"] for batch in batches]
         if not batches:
