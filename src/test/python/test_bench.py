@@ -30,7 +30,7 @@ def figures() -> dict:
 @pytest.fixture
 def peer() -> dict:
     rows = [row("diffusers", False, "baseline", 0.7, peakAllocatedBytes=2**32), row("diffusers", True, "final", 0.25)]
-    return {"device": "a GPU", "diffusers": "0.42.1", "rows": rows}
+    return {"device": "a GPU", "diffusers": "0.42.1", "date": "2026-11-24T00:00:00+00:00", "rows": rows}
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +119,10 @@ def test_images_of_another_size_are_refused():
 
 def test_rows_of_the_peer_take_the_place_of_earlier_ones(figures, peer):
     once = report.merge(figures, [peer], None)
-    slower = {**peer, "rows": [row("diffusers", True, "final", 0.5)]}
+    slower = {**peer, "date": "2026-11-25T00:00:00+00:00", "rows": [row("diffusers", True, "final", 0.5)]}
     twice = report.Figures(report.merge(once, [slower], None))
+    assert twice.value(report.EAGER, "baseline", 1, "date") == "2026-11-24T00:00:00+00:00"
+    assert twice.value(report.COMPILED, "final", 1, "date") == "2026-11-25T00:00:00+00:00"
     assert len(twice.rows) == len(once["rows"]) == 4
     assert twice.seconds(report.COMPILED, "final") == 0.5
     assert twice.seconds(report.EAGER, "baseline") == 0.7
@@ -170,7 +172,12 @@ def test_the_report_renews_its_tables_and_keeps_what_people_wrote(figures, peer,
 
     assert "| `final` | 29 | **0.1000** |" in write()
     page.write_text(page.read_text() + "\n## What we tried\n")
-    text = write("--peer", other)
+    readme = tmp_path / "README.md"
+    readme.write_text("Before\n<!-- gpu -->\nan older table\n<!-- end -->\nAfter\n")
+    text = write("--peer", other, "--readme", readme)
+    told = readme.read_text()
+    assert told.startswith("Before\n<!-- gpu -->\n| profile |") and told.endswith("|\n<!-- end -->\nAfter\n")
+    assert "| `final` | 0.250 | 2.00 | **0.100** | 2.00 |" in told
     assert "| `final` | 29 |  | 0.250 | **0.1000** | 0.1100, 0.0900 | 2.50 | 30 % |" in text
     assert "| `final` | 8 |  | 20.00 |" in text
     assert text.endswith("## What we tried\n")

@@ -280,7 +280,6 @@ def main() -> None:
             row |= {"compiled": compiled, "dtype": arguments.dtype}
             if compiled:
                 row |= {"backends": arguments.backends, "cudaGraphs": _cuda_graphs(arguments.device)}
-                row["compileSeconds"] = row["firstCallSeconds"] - row["secondsPerImage"]["median"] * batch
             rows.append(row)
             _write(arguments.out, arguments.device, rows)
             print(

@@ -45,8 +45,9 @@ def key(row: Row) -> tuple[str, str, int]:
 def merge(figures: dict[str, Any], peers: Iterable[dict[str, Any]], parity: dict[str, Any] | None) -> dict[str, Any]:
     """The figures with the peers' rows, a row of the same key replaced, and the parity.
 
-    The peers' rows get their share of the arithmetic ceiling: what a profile computes for an image is the same whoever
-    does it, so the shares of two are to each other as their speeds.
+    The peers' rows get the date of their run, for they can be of several runs, and their share of the arithmetic
+    ceiling: what a profile computes for an image is the same whoever does it, so the shares of two are to each other
+    as their speeds.
 
     :raises ValueError: the peer was measured on another device
     """
@@ -55,7 +56,7 @@ def merge(figures: dict[str, Any], peers: Iterable[dict[str, Any]], parity: dict
     for peer in peers:
         if peer["device"] != figures["device"]:
             raise ValueError(f"the peer was measured on {peer['device']}, Darkroom on {figures['device']}")
-        rows |= {key(row): row for row in peer["rows"]}
+        rows |= {key(row): {"date": peer["date"]} | row for row in peer["rows"]}
         merged["diffusers"] = peer["diffusers"]
     merged["rows"] = [_with_share(row, rows.values()) for row in rows.values()]
     if parity is not None:
@@ -186,6 +187,20 @@ def memory_table(figures: Figures) -> str:
             for who in _COMPARED:
                 peak = figures.value(who, name, 1, field)
                 row.append(_cell(peak and peak / _GIB, "{:.2f}"))
+        rows.append(row)
+    return _table(header, rows)
+
+
+def short_table(figures: Figures) -> str:
+    """Time and memory of the study, of diffusers compiled and of Darkroom: the README's table."""
+    header = ["profile", f"{(figures.study or {}).get('device', 'study')} (study): s", "GB", f"{COMPILED}: s", "GiB"]
+    header += [f"{DARKROOM}: s", "GiB"]
+    rows = []
+    for name in PROFILES:
+        study = (figures.study or {}).get("profiles", {}).get(name, {})
+        row = [f"`{name}`", _cell(study.get("secondsPerImage")), _cell(study.get("gigabytes"), "{:.2f}")]
+        row += [_cell(figures.seconds(COMPILED, name)), _cell(figures.memory(COMPILED, name), "{:.2f}")]
+        row += [_cell(figures.seconds(DARKROOM, name), "**{:.3f}**"), _cell(figures.memory(DARKROOM, name), "{:.2f}")]
         rows.append(row)
     return _table(header, rows)
 
@@ -357,6 +372,7 @@ def main() -> None:
     parser.add_argument("--parity", type=Path, help="errors of the images, to be put into it")
     parser.add_argument("--study", type=Path, help="the study's own figures: device, profiles with secondsPerImage")
     parser.add_argument("--out", type=Path, required=True, help="folder of gpu.md and the charts")
+    parser.add_argument("--readme", type=Path, help="page that has a place for the short table `gpu`")
     arguments = parser.parse_args()
 
     def read(path: Path) -> dict[str, Any]:
@@ -370,7 +386,10 @@ def main() -> None:
     if arguments.peer or arguments.parity:
         arguments.json.write_text(json.dumps(figures, indent=1) + "\n", "utf-8")
     arguments.out.mkdir(parents=True, exist_ok=True)
-    write(Figures(figures, arguments.study and read(arguments.study)), arguments.out)
+    told = Figures(figures, arguments.study and read(arguments.study))
+    write(told, arguments.out)
+    if arguments.readme:
+        arguments.readme.write_text(insert(arguments.readme.read_text("utf-8"), gpu=short_table(told)), "utf-8")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,6 @@ import java.util.stream.Stream;
  */
 public record CompiledPackages(Path folder, String architecture, String torchVersion, Map<GraphKey, Package> graphs) {
 
-    private static final String FOLDER = "compiled";
     private static final String MANIFEST = "packages.json";
     private static final int FORMAT = 1;
 
@@ -61,7 +60,11 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
 
     /** Whether the bundle has compiled packages, for whatever architecture. */
     public static boolean in(ModelBundle bundle) {
-        return Files.isDirectory(bundle.folder().resolve(FOLDER));
+        return Files.isDirectory(folder(bundle));
+    }
+
+    private static Path folder(ModelBundle bundle) {
+        return bundle.folder().resolve("compiled");
     }
 
     /**
@@ -73,7 +76,7 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
      *     for another architecture or by another torch
      */
     static CompiledPackages read(ModelBundle bundle, String architecture, String engineVersion) {
-        Path folder = bundle.folder().resolve(FOLDER).resolve(architecture);
+        Path folder = folder(bundle).resolve(architecture);
         Path file = folder.resolve(MANIFEST);
         if (!Files.isRegularFile(file)) {
             throw new BundleException("The bundle " + bundle.manifest().name() + " has no packages for "
@@ -95,7 +98,7 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
     }
 
     private static String architectures(ModelBundle bundle) {
-        try (Stream<Path> folders = Files.list(bundle.folder().resolve(FOLDER))) {
+        try (Stream<Path> folders = Files.list(folder(bundle))) {
             return folders.map(folder -> folder.getFileName().toString()).sorted().collect(Collectors.joining(", "));
         } catch (IOException e) {
             return "none";
