@@ -158,6 +158,13 @@ def test_targets_are_computed_from_the_rows(figures, peer):
     ]
 
 
+def test_a_worker_in_batches_that_the_pipeline_was_not_measured_in(figures):
+    figures["worker"] = {"profile": "final", "batch": 4, "requests": 8, "imagesPerSecond": 19.0}
+    told = report.Figures(figures)
+    assert "| worker's throughput of the pipeline's alone | ≥ 95 % | ≥ 99 % | not measured |" in report.targets(told)
+    assert report.worker_table(told).splitlines()[-1] == "| pipeline alone, `final`, batches of 4 | not measured |"
+
+
 def test_the_report_renews_its_tables_and_keeps_what_people_wrote(figures, peer, tmp_path):
     measured, other = tmp_path / "gpu.json", tmp_path / "peer.json"
     measured.write_text(json.dumps(figures))

@@ -40,7 +40,7 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom bench gpu --bundle models/sd15",
-            "  darkroom bench gpu --device cpu --images 2 --warm-up 1 --batch-sizes 1,2 --worker-requests 8 --out cpu.json"
+            "  darkroom bench gpu --device cpu --images 2 --warm-up 1 --batch-sizes 1,4 --worker-requests 8 --out cpu.json"
         })
 final class GpuBenchCommand implements Callable<Integer> {
 

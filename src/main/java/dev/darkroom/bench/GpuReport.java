@@ -127,11 +127,12 @@ final class GpuReport {
                     step.path("batch").asInt(), step.path("milliseconds").path("median").asDouble()));
         }
         JsonNode worker = report.path("worker");
+        JsonNode pipeline = worker.path("pipelineImagesPerSecond");
         if (!worker.isMissingNode()) {
-            lines.add("worker, %s, batch %d: %.2f images/s of %d requests; the pipeline alone %.2f".formatted(
+            lines.add("worker, %s, batch %d: %.2f images/s of %d requests; the pipeline alone %s".formatted(
                     worker.path("profile").asText(), worker.path("batch").asInt(),
                     worker.path("imagesPerSecond").asDouble(), worker.path("requests").asInt(),
-                    worker.path("pipelineImagesPerSecond").asDouble(Double.NaN)));
+                    pipeline.isNumber() ? "%.2f".formatted(pipeline.asDouble()) : "not measured in such batches"));
         }
         return String.join(System.lineSeparator(), lines) + System.lineSeparator();
     }

@@ -94,6 +94,16 @@ class GpuReportTest {
     }
 
     @Test
+    void aWorkerInBatchesThatThePipelineWasNotMeasuredInHasNothingBesideIt() throws IOException {
+        report.add(row("final", 1, 10), true);
+
+        report.worker(JSON.readTree("{\"profile\": \"final\", \"imagesPerSecond\": 21.5}"), 400, 8);
+
+        assertThat(written().path("worker").has("pipelineImagesPerSecond")).isFalse();
+        assertThat(report.toText()).contains("the pipeline alone not measured in such batches");
+    }
+
+    @Test
     void aSpreadIsMedianAndExtremes() {
         assertThat(Spread.of(3, 1, 2)).isEqualTo(new Spread(2, 1, 3));
         assertThat(Spread.of(4, 1, 2, 3)).isEqualTo(new Spread(2.5, 1, 4));
