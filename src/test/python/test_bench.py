@@ -29,8 +29,12 @@ def figures() -> dict:
 
 @pytest.fixture
 def peer() -> dict:
-    rows = [row("diffusers", False, "baseline", 0.7, peakAllocatedBytes=2**32), row("diffusers", True, "final", 0.25)]
-    return {"device": "a GPU", "diffusers": "0.42.1", "date": "2026-11-24T00:00:00+00:00", "rows": rows}
+    date = "2026-11-24T00:00:00+00:00"
+    rows = [
+        row("diffusers", False, "baseline", 0.7, peakAllocatedBytes=2**32, date=date),
+        row("diffusers", True, "final", 0.25, date=date),
+    ]
+    return {"device": "a GPU", "diffusers": "0.42.1", "date": date, "rows": rows}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +83,7 @@ def test_a_row_of_the_peer(checkpoint, tmp_path, monkeypatch):
     for measured in written["rows"]:
         assert (measured["implementation"], measured["compiled"]) == ("diffusers", False)
         spread = measured["secondsPerImage"]
+        assert measured["date"] <= written["date"]
         assert 0 < spread["min"] <= spread["median"] <= spread["max"]
         assert 1 / spread["max"] <= measured["imagesPerSecond"] <= 1 / spread["min"]
 
@@ -119,7 +124,7 @@ def test_images_of_another_size_are_refused():
 
 def test_rows_of_the_peer_take_the_place_of_earlier_ones(figures, peer):
     once = report.merge(figures, [peer], None)
-    slower = {**peer, "date": "2026-11-25T00:00:00+00:00", "rows": [row("diffusers", True, "final", 0.5)]}
+    slower = {**peer, "rows": [row("diffusers", True, "final", 0.5, date="2026-11-25T00:00:00+00:00")]}
     twice = report.Figures(report.merge(once, [slower], None))
     assert twice.value(report.EAGER, "baseline", 1, "date") == "2026-11-24T00:00:00+00:00"
     assert twice.value(report.COMPILED, "final", 1, "date") == "2026-11-25T00:00:00+00:00"

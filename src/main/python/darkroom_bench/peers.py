@@ -228,7 +228,7 @@ def _write(path: Path, device: str, rows: list[dict[str, Any]]) -> None:
         "device": "cpu" if device == "cpu" else torch.cuda.get_device_name(),
         "torch": torch.__version__,
         "diffusers": diffusers.__version__,
-        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "date": rows[-1]["date"],
         "rows": rows,
     }
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -277,6 +277,8 @@ def main() -> None:
         peer.begin_batch_size()
         for name in names:
             row = measure(peer, name, batch, arguments.images, arguments.warmup, arguments.count_kernels)
+            # rows of several runs come together in one report
+            row["date"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             row |= {"compiled": compiled, "dtype": arguments.dtype}
             if compiled:
                 row |= {"backends": arguments.backends, "cudaGraphs": _cuda_graphs(arguments.device)}

@@ -45,9 +45,8 @@ def key(row: Row) -> tuple[str, str, int]:
 def merge(figures: dict[str, Any], peers: Iterable[dict[str, Any]], parity: dict[str, Any] | None) -> dict[str, Any]:
     """The figures with the peers' rows, a row of the same key replaced, and the parity.
 
-    The peers' rows get the date of their run, for they can be of several runs, and their share of the arithmetic
-    ceiling: what a profile computes for an image is the same whoever does it, so the shares of two are to each other
-    as their speeds.
+    The peers' rows get their share of the arithmetic ceiling: what a profile computes for an image is the same whoever
+    does it, so the shares of two are to each other as their speeds.
 
     :raises ValueError: the peer was measured on another device
     """
@@ -56,7 +55,7 @@ def merge(figures: dict[str, Any], peers: Iterable[dict[str, Any]], parity: dict
     for peer in peers:
         if peer["device"] != figures["device"]:
             raise ValueError(f"the peer was measured on {peer['device']}, Darkroom on {figures['device']}")
-        rows |= {key(row): {"date": peer["date"]} | row for row in peer["rows"]}
+        rows |= {key(row): row for row in peer["rows"]}
         merged["diffusers"] = peer["diffusers"]
     merged["rows"] = [_with_share(row, rows.values()) for row in rows.values()]
     if parity is not None:
@@ -77,7 +76,9 @@ class Figures:
 
     def __init__(self, figures: dict[str, Any], study: dict[str, Any] | None = None):
         self.all = figures
-        self.study = study
+        study = study or {}
+        self.study_device: str = study.get("device", "study")
+        self._studied: dict[str, dict[str, float]] = study.get("profiles", {})
         self.rows = {key(row): row for row in figures["rows"]}
 
     def value(self, who: str, profile: str, batch: int, name: str) -> float | None:
@@ -91,6 +92,10 @@ class Figures:
         """Peak allocated, in GiB."""
         peak = self.value(who, profile, batch, "peakAllocatedBytes")
         return peak and peak / _GIB
+
+    def studied(self, profile: str, name: str) -> float | None:
+        """What the study measured of a profile."""
+        return self._studied.get(profile, {}).get(name)
 
     def batches(self, who: str, profile: str) -> list[int]:
         return sorted(batch for other, name, batch in self.rows if (other, name) == (who, profile))
@@ -160,14 +165,13 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def times_table(figures: Figures) -> str:
     header = ["profile", "UNet forwards"]
-    header += [f"{(figures.study or {}).get('device', 'study')} (study), s", f"{EAGER}, s", f"{COMPILED}, s", f"{DARKROOM}, s"]
+    header += [f"{figures.study_device} (study), s", f"{EAGER}, s", f"{COMPILED}, s", f"{DARKROOM}, s"]
     header += ["slowest and fastest call, s", "× eager", "× compiled", "share of the ceiling"]
     rows = []
     for name, profile in PROFILES.items():
         ours = figures.seconds(DARKROOM, name)
         spread = figures.value(DARKROOM, name, 1, "secondsPerImage")
-        study = (figures.study or {}).get("profiles", {}).get(name, {}).get("secondsPerImage")
-        row = [f"`{name}`", str(profile.steps + profile.guided_steps), _cell(study)]
+        row = [f"`{name}`", str(profile.steps + profile.guided_steps), _cell(figures.studied(name, "secondsPerImage"))]
         row += [_cell(figures.seconds(EAGER, name)), _cell(figures.seconds(COMPILED, name))]
         row += ["" if ours is None else f"**{ours:.4f}**"]
         row += ["" if spread is None else f"{spread['max']:.4f}, {spread['min']:.4f}"]
@@ -193,12 +197,11 @@ def memory_table(figures: Figures) -> str:
 
 def short_table(figures: Figures) -> str:
     """Time and memory of the study, of diffusers compiled and of Darkroom: the README's table."""
-    header = ["profile", f"{(figures.study or {}).get('device', 'study')} (study): s", "GB", f"{COMPILED}: s", "GiB"]
+    header = ["profile", f"{figures.study_device} (study): s", "GB", f"{COMPILED}: s", "GiB"]
     header += [f"{DARKROOM}: s", "GiB"]
     rows = []
     for name in PROFILES:
-        study = (figures.study or {}).get("profiles", {}).get(name, {})
-        row = [f"`{name}`", _cell(study.get("secondsPerImage")), _cell(study.get("gigabytes"), "{:.2f}")]
+        row = [f"`{name}`", _cell(figures.studied(name, "secondsPerImage")), _cell(figures.studied(name, "gigabytes"), "{:.2f}")]
         row += [_cell(figures.seconds(COMPILED, name)), _cell(figures.memory(COMPILED, name), "{:.2f}")]
         row += [_cell(figures.seconds(DARKROOM, name), "**{:.3f}**"), _cell(figures.memory(DARKROOM, name), "{:.2f}")]
         rows.append(row)
