@@ -318,8 +318,7 @@ def time_memory_chart(figures: Figures, path: Path) -> None:
     radius = _MARKER_POINTS / 2 * _DPI / 72
     textalloc.allocate(axes, x, y, names, x_scatter=x, y_scatter=y, scatter_sizes=[radius] * len(x), textsize=8.5,
                        textcolor=colors, linecolor=colors, linewidth=0.7, margin=0.004, min_distance=0.0105,
-                       max_distance=0.15, nbr_candidates=300, avoid_label_lines_overlap=True,
-                       avoid_crossing_label_lines=True)
+                       max_distance=0.15, nbr_candidates=300, avoid_label_lines_overlap=True)
     figure.savefig(path)
     plt.close(figure)
 

@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
@@ -78,10 +79,6 @@ final class GpuBenchCommand implements Callable<Integer> {
             description = "Backlog for the whole worker, with an embedded broker and store; 0 leaves the worker out.")
     private int workerRequests;
 
-    @Option(names = "--peer-rows", paramLabel = "FILE",
-            description = "A report by `python -m darkroom_bench.peers` whose rows are taken over. Can be repeated.")
-    private List<Path> peerRows = List.of();
-
     @Option(names = "--peer", paramLabel = "COMMAND",
             description = "A command that measures a peer in the same run and writes its rows to the FILE of an option "
                     + "--out FILE, which is added. Can be repeated.")
@@ -124,9 +121,6 @@ final class GpuBenchCommand implements Callable<Integer> {
         for (String peer : peers) {
             runPeer(report, peer, logs);
         }
-        for (Path rows : peerRows) {
-            report.merge(rows);
-        }
         progress.clear();
         System.out.print(report.toText());
         failures.forEach(failure -> System.err.println("darkroom bench gpu: " + failure));
@@ -152,8 +146,8 @@ final class GpuBenchCommand implements Callable<Integer> {
             } else {
                 GpuRow row = json.readValue(line, GpuRow.class).withColdStart(coldStart[0]);
                 report.add(row, profile == STUDIED);
-                progress.end("profile %-16s batch %d: %.4f s/image, %.2f images/s%s".formatted(profile.label(),
-                        row.batch(), row.secondsPerImage().median(), row.imagesPerSecond(),
+                progress.end(String.format(Locale.ROOT, "profile %-16s batch %d: %.4f s/image, %.2f images/s%s",
+                        profile.label(), row.batch(), row.secondsPerImage().median(), row.imagesPerSecond(),
                         row.compiled() ? ", compiled" : ""));
             }
         });
@@ -181,7 +175,7 @@ final class GpuBenchCommand implements Callable<Integer> {
                 failures.add("the peer ended with exit code " + exitCode + ": " + command);
             }
             if (Files.size(rows) > 0) {
-                report.merge(rows);
+                report.addPeer(rows);
             }
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

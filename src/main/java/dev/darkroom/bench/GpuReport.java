@@ -13,17 +13,14 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.Formatter;
 import java.util.Locale;
-import java.util.stream.StreamSupport;
 
 /** {@code docs/benchmarks/gpu.json}, written anew after every measurement: a run that is cut off keeps what it has. */
 final class GpuReport {
 
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final ObjectWriter INDENTED = JSON.writer(SerializationFeature.INDENT_OUTPUT);
-    private static final List<String> KEY = List.of("implementation", "compiled", "profile", "batch");
 
     private final Path file;
     private final ArithmeticCeiling ceiling;
@@ -68,14 +65,9 @@ final class GpuReport {
         }
     }
 
-    /** Takes over the rows of another report, as {@code darkroom_bench.peers} writes it; what was measured here stays. */
-    void merge(Path peer) throws IOException {
-        for (JsonNode row : JSON.readTree(peer.toFile()).path("rows")) {
-            if (StreamSupport.stream(rows.spliterator(), false).noneMatch(
-                    own -> KEY.stream().allMatch(key -> own.path(key).equals(row.path(key))))) {
-                rows.add(row);
-            }
-        }
+    /** Adds the rows of a peer, as {@code darkroom_bench.peers} writes them. */
+    void addPeer(Path peer) throws IOException {
+        JSON.readTree(peer.toFile()).path("rows").forEach(rows::add);
         write();
     }
 
@@ -106,35 +98,34 @@ final class GpuReport {
 
     /** The report for a person. */
     String toText() {
-        List<String> lines = new ArrayList<>();
-        lines.add("%s, torch %s, bundle %s".formatted(
-                report.path("device").asText(), report.path("torch").asText(), report.path("bundle").asText()));
-        lines.add("");
-        lines.add("%-10s %-16s %-10s %5s %9s %9s %9s %9s %10s %10s %7s %7s".formatted("", "profile", "compiled", "batch",
-                "s/image", "min", "max", "images/s", "alloc GiB", "resv GiB", "share", "cold s"));
+        Formatter text = new Formatter(Locale.ROOT);
+        text.format("%s, torch %s, bundle %s%n%n", report.path("device").asText(), report.path("torch").asText(),
+                report.path("bundle").asText());
+        text.format("%-10s %-16s %-10s %5s %9s %9s %9s %9s %10s %10s %7s %7s%n", "", "profile", "compiled", "batch",
+                "s/image", "min", "max", "images/s", "alloc GiB", "resv GiB", "share", "cold s");
         for (JsonNode row : rows) {
             JsonNode seconds = row.path("secondsPerImage");
-            lines.add("%-10s %-16s %-10s %5d %9.4f %9.4f %9.4f %9.2f %10s %10s %7s %7s".formatted(
+            text.format("%-10s %-16s %-10s %5d %9.4f %9.4f %9.4f %9.2f %10s %10s %7s %7s%n",
                     row.path("implementation").asText(), row.path("profile").asText(), row.path("compiled").asText("-"),
                     row.path("batch").asInt(), seconds.path("median").asDouble(), seconds.path("min").asDouble(),
                     seconds.path("max").asDouble(), row.path("imagesPerSecond").asDouble(),
                     number(row.path("peakAllocatedBytes"), 1.0 / (1 << 30)),
                     number(row.path("peakReservedBytes"), 1.0 / (1 << 30)), number(row.path("arithmeticShare"), 1),
-                    number(row.path("coldStartSeconds"), 1)));
+                    number(row.path("coldStartSeconds"), 1));
         }
         for (JsonNode step : steps) {
-            lines.add("step %-10s batch %d: %.2f ms".formatted(step.path("guided").asBoolean() ? "guided" : "unguided",
-                    step.path("batch").asInt(), step.path("milliseconds").path("median").asDouble()));
+            text.format("step %-10s batch %d: %.2f ms%n", step.path("guided").asBoolean() ? "guided" : "unguided",
+                    step.path("batch").asInt(), step.path("milliseconds").path("median").asDouble());
         }
         JsonNode worker = report.path("worker");
-        JsonNode pipeline = worker.path("pipelineImagesPerSecond");
         if (!worker.isMissingNode()) {
-            lines.add("worker, %s, batch %d: %.2f images/s of %d requests; the pipeline alone %s".formatted(
+            JsonNode pipeline = worker.path("pipelineImagesPerSecond");
+            text.format("worker, %s, batch %d: %.2f images/s of %d requests; the pipeline alone ",
                     worker.path("profile").asText(), worker.path("batch").asInt(),
-                    worker.path("imagesPerSecond").asDouble(), worker.path("requests").asInt(),
-                    pipeline.isNumber() ? "%.2f".formatted(pipeline.asDouble()) : "not measured in such batches"));
+                    worker.path("imagesPerSecond").asDouble(), worker.path("requests").asInt());
+            text.format(pipeline.isNumber() ? "%.2f%n" : "not measured in such batches%n", pipeline.asDouble());
         }
-        return String.join(System.lineSeparator(), lines) + System.lineSeparator();
+        return text.toString();
     }
 
     private static String number(JsonNode value, double scale) {

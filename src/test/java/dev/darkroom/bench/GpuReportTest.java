@@ -70,11 +70,10 @@ class GpuReportTest {
         report.add(row("final", 1, 10), true);
         Path peer = Files.writeString(folder.resolve("peer.json"), """
                 {"rows": [
-                 {"implementation": "diffusers", "compiled": false, "profile": "final", "batch": 1, "imagesPerSecond": 2},
-                 {"implementation": "darkroom", "compiled": true, "profile": "final", "batch": 1, "imagesPerSecond": 3}]}
+                 {"implementation": "diffusers", "compiled": false, "profile": "final", "batch": 1, "imagesPerSecond": 2}]}
                 """);
 
-        report.merge(peer);
+        report.addPeer(peer);
 
         assertThat(written().path("rows")).extracting(row -> row.path("imagesPerSecond").asDouble())
                 .containsExactly(10.0, 2.0);
