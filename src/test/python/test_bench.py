@@ -24,7 +24,7 @@ def figures() -> dict:
         row("darkroom", True, "final", 0.1, arithmeticShare=0.3),
         row("darkroom", True, "final", 0.05, batch=8, arithmeticShare=0.6),
     ]
-    return {"device": "a GPU", "torch": "2.11.0", "date": "2026-11-23T00:00:00Z", "rows": rows}
+    return {"device": "a GPU", "size": "512x512", "torch": "2.11.0", "date": "2026-11-23T00:00:00Z", "rows": rows}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def peer() -> dict:
         row("diffusers", False, "baseline", 0.7, peakAllocatedBytes=2**32, date=date),
         row("diffusers", True, "final", 0.25, date=date),
     ]
-    return {"device": "a GPU", "diffusers": "0.42.1", "date": date, "rows": rows}
+    return {"device": "a GPU", "size": "512x512", "diffusers": "0.42.1", "date": date, "rows": rows}
 
 
 @pytest.fixture(scope="module")
@@ -74,11 +74,11 @@ def test_noise_is_that_of_float32(pipeline):
 
 def test_a_row_of_the_peer(checkpoint, tmp_path, monkeypatch):
     out = tmp_path / "rows.json"
-    options = "--mode eager --profiles final --batch-sizes 1,2 --images 1 --warmup 0 --device cpu --dtype float32"
+    options = "--mode eager --profiles final --batch-sizes 1,2 --size 64x32 --images 1 --warmup 0 --device cpu --dtype float32"
     monkeypatch.setattr("sys.argv", ["peers", *options.split(), "--checkpoint", str(checkpoint), "--out", str(out)])
     peers.main()
     written = json.loads(out.read_text())
-    assert written["device"] == "cpu"
+    assert (written["device"], written["size"]) == ("cpu", "64x32")
     assert [(row["profile"], row["batch"], row["images"]) for row in written["rows"]] == [("final", 1, 5), ("final", 2, 10)]
     for measured in written["rows"]:
         assert (measured["implementation"], measured["compiled"]) == ("diffusers", False)
@@ -141,9 +141,10 @@ def test_the_peers_get_their_share_of_the_ceiling(figures, peer):
     assert shares == {(report.DARKROOM, "final", 1): 0.3, (report.DARKROOM, "final", 8): 0.6}
 
 
-def test_a_peer_on_another_device_is_refused(figures, peer):
-    with pytest.raises(ValueError, match="another GPU"):
-        report.merge(figures, [{**peer, "device": "another GPU"}], None)
+@pytest.mark.parametrize(("field", "value"), [("device", "another GPU"), ("size", "768x512")])
+def test_a_peer_that_measured_something_else_is_refused(figures, peer, field, value):
+    with pytest.raises(ValueError, match=f"the peer's {field} is {value}, Darkroom's {figures[field]}"):
+        report.merge(figures, [{**peer, field: value}], None)
 
 
 def test_targets_are_computed_from_the_rows(figures, peer):

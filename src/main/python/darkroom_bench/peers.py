@@ -33,6 +33,7 @@ from typing import Any
 import diffusers
 import torch
 
+from darkroom_bundle.format import parse_size
 from darkroom_bundle.verbosity import only_errors
 
 from .pipeline import generate, load_pipeline, load_tiny, set_scheduler
@@ -81,14 +82,24 @@ class Compiled:
 
 
 class Peer:
-    """diffusers' pipeline on one device, eager or compiled, made ready for one profile after another."""
+    """diffusers' pipeline on one device, eager or compiled, made ready for one profile after another.
 
-    def __init__(self, checkpoint: Path, dtype: torch.dtype, device: str, backends: str | None):
-        """:param backends: of matrix products and convolutions, as Inductor names them; None runs the pipeline eagerly"""
+    `drawn_size` is that of the last images, as `512x512`.
+    """
+
+    def __init__(
+        self, checkpoint: Path, dtype: torch.dtype, device: str, backends: str | None, size: tuple[int, int] | None = None
+    ):
+        """
+        :param backends: of matrix products and convolutions, as Inductor names them; None runs the pipeline eagerly
+        :param size: width and height of the images in pixels; the UNet's own unless given
+        """
         self._checkpoint, self._dtype, self.device = checkpoint, dtype, device
         self._pipeline = load_pipeline(checkpoint, dtype, device)
         self._decoders = {"full": self._pipeline.vae, "tiny": load_tiny(checkpoint / "tiny_vae", dtype, "cpu")}
         self._decoders["full"].to("cpu")
+        self._size = {} if size is None else {"width": size[0], "height": size[1]}
+        self.drawn_size: str | None = None
         self._graphs: dict[str, Compiled] = {}
         if backends is not None:
             _configure_inductor(backends)
@@ -126,7 +137,9 @@ class Peer:
             graphs.used.clear()
 
     def generate(self, profile: Profile, prompts: list[str], seeds: list[int]) -> torch.Tensor:
-        return generate(self._pipeline, profile, prompts, seeds)
+        pixels = generate(self._pipeline, profile, prompts, seeds, **self._size)
+        self.drawn_size = f"{pixels.shape[2]}x{pixels.shape[1]}"
+        return pixels
 
     def release(self) -> None:
         """Gives the allocator's cache back, where compiling left what no image needs."""
@@ -223,9 +236,10 @@ def count_kernels(call: Callable[[], Any]) -> dict[str, Any]:
     return {"kernels": len(durations), "kernelSeconds": sum(durations) / 1e6}
 
 
-def _write(path: Path, device: str, rows: list[dict[str, Any]]) -> None:
+def _write(path: Path, peer: Peer, rows: list[dict[str, Any]]) -> None:
     report = {
-        "device": "cpu" if device == "cpu" else torch.cuda.get_device_name(),
+        "device": "cpu" if peer.device == "cpu" else torch.cuda.get_device_name(),
+        "size": peer.drawn_size,
         "torch": torch.__version__,
         "diffusers": diffusers.__version__,
         "date": rows[-1]["date"],
@@ -253,6 +267,7 @@ def main() -> None:
     parser.add_argument("--mode", choices=("eager", "compiled"), required=True)
     parser.add_argument("--profiles", type=_list_of(_profile_name), help="separated by commas; default all of the mode")
     parser.add_argument("--batch-sizes", type=_list_of(int), default=[1], help="separated by commas; default 1")
+    parser.add_argument("--size", type=parse_size, metavar="WxH", help="of the images, in pixels; default the UNet's own")
     parser.add_argument("--images", type=int, default=20, help="images of a row, at least; default 20")
     parser.add_argument("--warmup", type=int, default=3, help="calls after the first that are not measured; default 3")
     parser.add_argument("--count-kernels", action="store_true", help="profile one more call of each row")
@@ -272,7 +287,7 @@ def main() -> None:
     began = time.perf_counter()
     rows: list[dict[str, Any]] = []
     backends = arguments.backends if compiled else None
-    peer = Peer(arguments.checkpoint, getattr(torch, arguments.dtype), arguments.device, backends)
+    peer = Peer(arguments.checkpoint, getattr(torch, arguments.dtype), arguments.device, backends, arguments.size)
     for batch in arguments.batch_sizes:
         peer.begin_batch_size()
         for name in names:
@@ -283,7 +298,7 @@ def main() -> None:
             if compiled:
                 row |= {"backends": arguments.backends, "cudaGraphs": _cuda_graphs(arguments.device)}
             rows.append(row)
-            _write(arguments.out, arguments.device, rows)
+            _write(arguments.out, peer, rows)
             print(
                 f"{time.perf_counter() - began:.0f} s  {name} batch {batch} {arguments.mode}: "
                 f"{row['secondsPerImage']['median']:.4f} s/image, first call {row['firstCallSeconds']:.1f} s",

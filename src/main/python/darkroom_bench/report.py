@@ -48,13 +48,14 @@ def merge(figures: dict[str, Any], peers: Iterable[dict[str, Any]], parity: dict
     The peers' rows get their share of the arithmetic ceiling: what a profile computes for an image is the same whoever
     does it, so the shares of two are to each other as their speeds.
 
-    :raises ValueError: the peer was measured on another device
+    :raises ValueError: the peer was measured on another device, or drew images of another size
     """
     rows = {key(row): row for row in figures["rows"]}
     merged = dict(figures)
     for peer in peers:
-        if peer["device"] != figures["device"]:
-            raise ValueError(f"the peer was measured on {peer['device']}, Darkroom on {figures['device']}")
+        for same in ("device", "size"):
+            if peer[same] != figures[same]:
+                raise ValueError(f"cannot be compared: the peer's {same} is {peer[same]}, Darkroom's {figures[same]}")
         rows |= {key(row): row for row in peer["rows"]}
         merged["diffusers"] = peer["diffusers"]
     merged["rows"] = [_with_share(row, rows.values()) for row in rows.values()]
@@ -272,6 +273,7 @@ def setting(figures: Figures) -> str:
     if "diffusers" in figures.all:
         versions.append(f"diffusers {figures.all['diffusers']}")
     told = f"Measured on one {figures.all['device']}, {figures.all['date'][:10]}, {', '.join(versions)}."
+    told += f" Every image has {figures.all['size'].replace('x', '×')} pixels."
     for backends in sorted({row["backends"] for row in figures.all["rows"] if "backends" in row}):
         told += f" diffusers' `torch.compile` chose matrix products and convolutions from Inductor's back ends {backends}."
     return told

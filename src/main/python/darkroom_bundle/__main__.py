@@ -7,7 +7,7 @@ import sys
 import time
 from pathlib import Path
 
-from .format import LATENT_SCALE
+from .format import LATENT_SCALE, parse_size
 
 # what the worker's CPU engine ships (DJL 0.35)
 WORKER_TORCH = "2.7.1"
@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
     compile_.add_argument("--source", metavar="TEXT", help="what the checkpoint is, in words (default: the name)")
     compile_.add_argument(
         "--size",
-        type=_size,
+        type=parse_size,
         action="append",
         metavar="WxH",
         help="an image size offered, in pixels, the first being the default; repeatable (default: the UNet's own)",
@@ -185,13 +185,6 @@ def _positive(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,3}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 1 to 9999")
     return int(text)
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"([1-9]\d{0,4})x([1-9]\d{0,4})", text)
-    if not match or any(int(side) % LATENT_SCALE for side in match.groups()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not WIDTHxHEIGHT in multiples of {LATENT_SCALE} pixels")
-    return int(match[1]), int(match[2])
 
 
 if __name__ == "__main__":

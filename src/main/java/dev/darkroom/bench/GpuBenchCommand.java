@@ -177,6 +177,8 @@ final class GpuBenchCommand implements Callable<Integer> {
             if (Files.size(rows) > 0) {
                 report.addPeer(rows);
             }
+        } catch (CommandException e) {
+            failures.add(e.getMessage());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CommandException("Interrupted.", e);

@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.darkroom.bench.GpuRow.Spread;
+import dev.darkroom.cli.CommandException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -14,6 +15,7 @@ import java.nio.file.StandardCopyOption;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Formatter;
+import java.util.List;
 import java.util.Locale;
 
 /** {@code docs/benchmarks/gpu.json}, written anew after every measurement: a run that is cut off keeps what it has. */
@@ -39,6 +41,7 @@ final class GpuReport {
 
     void model(ProfileBenchCommand.Ready model) throws IOException {
         report.put("device", model.device()).put("torch", model.torch()).put("bundle", model.bundle());
+        report.put("size", model.size());
         write();
     }
 
@@ -65,9 +68,20 @@ final class GpuReport {
         }
     }
 
-    /** Adds the rows of a peer, as {@code darkroom_bench.peers} writes them. */
+    /**
+     * Adds the rows of a peer, as {@code darkroom_bench.peers} writes them.
+     *
+     * @throws CommandException if they cannot be compared: another device, or images of another size
+     */
     void addPeer(Path peer) throws IOException {
-        JSON.readTree(peer.toFile()).path("rows").forEach(rows::add);
+        JsonNode measured = JSON.readTree(peer.toFile());
+        for (String same : List.of("device", "size")) {
+            if (!measured.path(same).equals(report.path(same))) {
+                throw new CommandException("The peer's rows are left out, as they cannot be compared: its %s is %s, Darkroom's %s."
+                        .formatted(same, measured.path(same).asText(), report.path(same).asText()));
+            }
+        }
+        measured.path("rows").forEach(rows::add);
         write();
     }
 

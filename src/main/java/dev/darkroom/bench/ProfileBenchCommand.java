@@ -73,7 +73,7 @@ final class ProfileBenchCommand implements Callable<Integer> {
             List<Integer> offered =
                     batchSizes.stream().filter(size -> size <= pipeline.model().largestBatch()).toList();
             pipeline.prepare(parameters, offered);
-            System.out.println(json.writeValueAsString(Ready.of(pipeline)));
+            System.out.println(json.writeValueAsString(Ready.of(pipeline, parameters)));
             for (int batchSize : offered) {
                 System.out.println(json.writeValueAsString(measure(pipeline, parameters, batchSize)));
             }
@@ -83,11 +83,15 @@ final class ProfileBenchCommand implements Callable<Integer> {
         return ExitCode.OK;
     }
 
-    /** The model once it is ready. */
-    record Ready(String bundle, String device, String torch, List<Integer> batchSizes, String uncompiled) {
-        static Ready of(DiffusionPipeline pipeline) {
+    /**
+     * The model once it is ready.
+     *
+     * @param size of the images, as {@code 512x512}
+     */
+    record Ready(String bundle, String size, String device, String torch, List<Integer> batchSizes, String uncompiled) {
+        static Ready of(DiffusionPipeline pipeline, GenerationParameters parameters) {
             var model = pipeline.model();
-            return new Ready(model.bundle(), model.device().replaceFirst("^cuda:\\d+ ", ""),
+            return new Ready(model.bundle(), parameters.size().toString(), model.device().replaceFirst("^cuda:\\d+ ", ""),
                     model.engine().replaceFirst("^PyTorch ", ""), model.batchSizes(), model.uncompiled().orElse(null));
         }
     }

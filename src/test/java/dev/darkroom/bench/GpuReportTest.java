@@ -1,11 +1,13 @@
 package dev.darkroom.bench;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.bench.GpuRow.Spread;
+import dev.darkroom.cli.CommandException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -13,6 +15,8 @@ import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class GpuReportTest {
 
@@ -26,7 +30,7 @@ class GpuReportTest {
     @BeforeEach
     void modelIsReady() throws IOException {
         report = new GpuReport(folder.resolve("gpu.json"), "./darkroom bench gpu", new ArithmeticCeiling(790));
-        report.model(new ProfileBenchCommand.Ready("sd15", "NVIDIA H100", "2.11.0", List.of(1, 8), null));
+        report.model(new ProfileBenchCommand.Ready("sd15", "512x512", "NVIDIA H100", "2.11.0", List.of(1, 8), null));
     }
 
     @Test
@@ -68,16 +72,28 @@ class GpuReportTest {
     @Test
     void thePeersRowsComeBesideItsOwn() throws IOException {
         report.add(row("final", 1, 10), true);
-        Path peer = Files.writeString(folder.resolve("peer.json"), """
-                {"rows": [
-                 {"implementation": "diffusers", "compiled": false, "profile": "final", "batch": 1, "imagesPerSecond": 2}]}
-                """);
 
-        report.addPeer(peer);
+        report.addPeer(peer("NVIDIA H100", "512x512"));
 
         assertThat(written().path("rows")).extracting(row -> row.path("imagesPerSecond").asDouble())
                 .containsExactly(10.0, 2.0);
         assertThat(report.toText()).contains("diffusers", "darkroom");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"NVIDIA A100, 512x512, its device is NVIDIA A100", "NVIDIA H100, 768x512, its size is 768x512"})
+    void refusesAPeerThatMeasuredSomethingElse(String device, String size, String reason) throws IOException {
+        Path peer = peer(device, size);
+
+        assertThatThrownBy(() -> report.addPeer(peer)).isInstanceOf(CommandException.class).hasMessageContaining(reason);
+        assertThat(written().path("rows")).isEmpty();
+    }
+
+    private Path peer(String device, String size) throws IOException {
+        return Files.writeString(folder.resolve("peer.json"), """
+                {"device": "%s", "size": "%s", "rows": [
+                 {"implementation": "diffusers", "compiled": false, "profile": "final", "batch": 1, "imagesPerSecond": 2}]}
+                """.formatted(device, size));
     }
 
     @Test
