@@ -175,7 +175,7 @@ final class GpuBenchCommand implements Callable<Integer> {
                 failures.add("the peer ended with exit code " + exitCode + ": " + command);
             }
             if (Files.size(rows) > 0) {
-                report.addPeer(rows);
+                report.merge(rows);
             }
         } catch (CommandException e) {
             failures.add(e.getMessage());

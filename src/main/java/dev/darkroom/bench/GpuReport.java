@@ -17,12 +17,14 @@ import java.time.temporal.ChronoUnit;
 import java.util.Formatter;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.StreamSupport;
 
 /** {@code docs/benchmarks/gpu.json}, written anew after every measurement: a run that is cut off keeps what it has. */
 final class GpuReport {
 
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final ObjectWriter INDENTED = JSON.writer(SerializationFeature.INDENT_OUTPUT);
+    private static final List<String> KEY = List.of("implementation", "compiled", "profile", "batch");
 
     private final Path file;
     private final ArithmeticCeiling ceiling;
@@ -69,11 +71,11 @@ final class GpuReport {
     }
 
     /**
-     * Adds the rows of a peer, as {@code darkroom_bench.peers} writes them.
+     * Takes over the rows of a peer, as {@code darkroom_bench.peers} writes them; what was measured here stays.
      *
      * @throws CommandException if they cannot be compared: another device, or images of another size
      */
-    void addPeer(Path peer) throws IOException {
+    void merge(Path peer) throws IOException {
         JsonNode measured = JSON.readTree(peer.toFile());
         for (String same : List.of("device", "size")) {
             if (!measured.path(same).equals(report.path(same))) {
@@ -81,7 +83,12 @@ final class GpuReport {
                         .formatted(same, measured.path(same).asText(), report.path(same).asText()));
             }
         }
-        measured.path("rows").forEach(rows::add);
+        for (JsonNode row : measured.path("rows")) {
+            if (StreamSupport.stream(rows.spliterator(), false).noneMatch(
+                    own -> KEY.stream().allMatch(key -> own.path(key).equals(row.path(key))))) {
+                rows.add(row);
+            }
+        }
         write();
     }
 
@@ -134,10 +141,10 @@ final class GpuReport {
         JsonNode worker = report.path("worker");
         if (!worker.isMissingNode()) {
             JsonNode pipeline = worker.path("pipelineImagesPerSecond");
-            text.format("worker, %s, batch %d: %.2f images/s of %d requests; the pipeline alone ",
+            text.format("worker, %s, batch %d: %.2f images/s of %d requests; the pipeline alone %s%n",
                     worker.path("profile").asText(), worker.path("batch").asInt(),
-                    worker.path("imagesPerSecond").asDouble(), worker.path("requests").asInt());
-            text.format(pipeline.isNumber() ? "%.2f%n" : "not measured in such batches%n", pipeline.asDouble());
+                    worker.path("imagesPerSecond").asDouble(), worker.path("requests").asInt(),
+                    pipeline.isNumber() ? String.format(Locale.ROOT, "%.2f", pipeline.asDouble()) : "not measured in such batches");
         }
         return text.toString();
     }

@@ -73,7 +73,7 @@ class GpuReportTest {
     void thePeersRowsComeBesideItsOwn() throws IOException {
         report.add(row("final", 1, 10), true);
 
-        report.addPeer(peer("NVIDIA H100", "512x512"));
+        report.merge(peer("NVIDIA H100", "512x512"));
 
         assertThat(written().path("rows")).extracting(row -> row.path("imagesPerSecond").asDouble())
                 .containsExactly(10.0, 2.0);
@@ -85,14 +85,15 @@ class GpuReportTest {
     void refusesAPeerThatMeasuredSomethingElse(String device, String size, String reason) throws IOException {
         Path peer = peer(device, size);
 
-        assertThatThrownBy(() -> report.addPeer(peer)).isInstanceOf(CommandException.class).hasMessageContaining(reason);
+        assertThatThrownBy(() -> report.merge(peer)).isInstanceOf(CommandException.class).hasMessageContaining(reason);
         assertThat(written().path("rows")).isEmpty();
     }
 
     private Path peer(String device, String size) throws IOException {
         return Files.writeString(folder.resolve("peer.json"), """
                 {"device": "%s", "size": "%s", "rows": [
-                 {"implementation": "diffusers", "compiled": false, "profile": "final", "batch": 1, "imagesPerSecond": 2}]}
+                 {"implementation": "diffusers", "compiled": false, "profile": "final", "batch": 1, "imagesPerSecond": 2},
+                 {"implementation": "darkroom", "compiled": true, "profile": "final", "batch": 1, "imagesPerSecond": 3}]}
                 """.formatted(device, size));
     }
 
