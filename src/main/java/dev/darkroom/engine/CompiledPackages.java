@@ -22,7 +22,7 @@ import java.util.stream.Stream;
 public record CompiledPackages(Path folder, String architecture, String torchVersion, Map<GraphKey, Package> graphs) {
 
     private static final String MANIFEST = "packages.json";
-    private static final int FORMAT = 1;
+    private static final int FORMAT = 2;
 
     /** One package: the module at one batch and size. Values that only the compiler needs are ignored. */
     @JsonIgnoreProperties(ignoreUnknown = true)
@@ -49,7 +49,8 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
         Manifest {
             if (format == null || format != FORMAT) {
                 throw new BundleException(
-                        MANIFEST + ": the format is " + format + "; this worker reads format " + FORMAT + ".");
+                        MANIFEST + ": the format is " + format + "; this worker reads format " + FORMAT
+                                + ". Compile the bundle's packages again.");
             }
             if (architecture == null || torchVersion == null || modules == null || graphs == null) {
                 throw new BundleException(
