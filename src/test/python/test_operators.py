@@ -19,7 +19,7 @@ from darkroom_bundle.operators import package_metadata
 from darkroom_bundle.torchscript import torch_version
 
 LIBRARY_SOURCES = SOURCES.parent / "cpp"
-OPERATORS = SOURCES.parent / "resources/dev/darkroom/engine/operators.pt"
+OPERATORS = SOURCES.parent / "resources/dev/darkroom/torch/operators.pt"
 
 # from 2.8 on torch uses the weights where they are; before, each package copies them
 SHARES_WEIGHTS = tuple(map(int, torch_version().split(".")[:2])) >= (2, 8)
