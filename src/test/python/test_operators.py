@@ -20,7 +20,7 @@ from darkroom_bundle.packages import compile_package
 from darkroom_bundle.torchscript import torch_version
 
 LIBRARY_SOURCES = SOURCES.parent / "cpp"
-OPERATORS = SOURCES.parent / "resources/dev/darkroom/engine/operators.pt"
+OPERATORS = SOURCES.parent / "resources/dev/darkroom/torch/operators.pt"
 
 
 class Step(torch.nn.Module):
