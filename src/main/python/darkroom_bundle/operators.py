@@ -23,15 +23,26 @@ SCHEMAS = (
 
 
 def package_metadata(weights: dict[str, torch.Tensor], inputs: tuple[torch.Tensor, ...]) -> dict[str, str]:
-    """For `aot_inductor.metadata`: what the operators compare the weights and the inputs of a package with.
+    """For `aot_inductor.metadata`: what a package takes, the module's inputs and then its weights, each in order.
+
+    The operators find the weights by it, and compare weights and inputs with it.
 
     :param weights: the parameters of the compiled module, by name
     :param inputs: those that the module was exported with
     """
     return {
         **{f"input {index}": _shape(tensor) for index, tensor in enumerate(inputs)},
-        **{f"weight {name}": f"{_shape(tensor)} strides {_strides(tensor)}" for name, tensor in weights.items()},
+        **{
+            f"weight {index}": f"{name} {_shape(tensor)} strides {_strides(tensor)}"
+            for index, (name, tensor) in enumerate(weights.items())
+        },
     }
+
+
+def weight_names(metadata: dict[str, str]) -> list[str]:
+    """The weights that a package takes, in order."""
+    count = sum(key.startswith("weight ") for key in metadata)
+    return [metadata[f"weight {index}"].split(" ", 1)[0] for index in range(count)]
 
 
 def _shape(tensor: torch.Tensor) -> str:
