@@ -15,7 +15,9 @@ import pytest
 import torch
 from conftest import SOURCES
 from torch.func import functional_call
+from torch.nn.functional import scaled_dot_product_attention
 
+from darkroom_bundle.operators import define_attention
 from darkroom_bundle.packages import compile_package
 from darkroom_bundle.torchscript import torch_version
 
@@ -186,6 +188,32 @@ class TestRunning:
         assert alive() is not None
         operators.unload()
         assert alive() is None
+
+
+class Attention(torch.nn.Module):
+    """Queries, keys and values as parts of one product, as in a transformer block."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.randn(3 * 32, 32) / 32)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        queries, keys, values = (tokens @ self.weight.T).chunk(3, dim=-1)
+        return torch.ops.darkroom.attention(queries, keys, values, 4) @ self.weight[:32]
+
+
+def test_a_package_calls_the_library_s_attention(operators, tmp_path):
+    define_attention()
+    torch.manual_seed(0)
+    module, tokens = Attention().eval(), torch.randn(2, 20, 32)
+    weights = {"weight": module.weight.detach()}
+    parts = [part.unflatten(-1, (4, 8)).transpose(1, 2) for part in (tokens @ module.weight.T).chunk(3, dim=-1)]
+    expected = scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2) @ module.weight[:32]
+    path = tmp_path / "attention.pt2"
+    with torch.no_grad():
+        compile_package(module, weights, (tokens,), path)
+    graph = load(operators, str(path), weights)
+    torch.testing.assert_close(operators.run(graph, [tokens], [-1])[0], expected.detach())
 
 
 class TestRefusals:

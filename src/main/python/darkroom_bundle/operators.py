@@ -4,6 +4,7 @@
 `python -m darkroom_bundle.operators FILE` makes that file; no C++ library is needed to make it.
 """
 
+import functools
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from darkroom_bundle.torchscript import save_module
 
 # as in src/main/cpp/operators.cpp
+_ATTENTION = "attention(Tensor queries, Tensor keys, Tensor values, int heads) -> Tensor"
 SCHEMAS = (
     "load(str package, str torch_version, str architecture, Dict(str, Tensor) weights, int device) -> int",
     "run(int graph, Tensor[] inputs, int[] rows) -> Tensor[]",
@@ -20,6 +22,32 @@ SCHEMAS = (
     "synchronize(int device) -> ()",
     "architecture(int device) -> str",
 )
+
+
+@functools.cache
+def define_attention() -> None:
+    """Makes `torch.ops.darkroom.attention`, which packages call: attention of heads, by cuDNN on a GPU.
+
+    Its result is [B, tokens, heads × width], dense. torch's own operator leaves its result as the query lies, and torch
+    2.7 declares it to inductor as [B, heads, tokens, width]: what inductor makes of that is right by luck alone.
+    A worker has it from the library, this process from here.
+    """
+    if not hasattr(torch.ops.darkroom, "attention"):
+        library = torch.library.Library("darkroom", "FRAGMENT")
+        library.define(_ATTENTION)
+        library.impl("attention", _attention, "CompositeExplicitAutograd")
+        # or it would end with this call
+        define_attention.library = library
+    torch.library.register_fake("darkroom::attention", lambda queries, keys, values, heads: queries.new_empty(queries.shape))
+
+
+def _attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, heads: int) -> torch.Tensor:
+    parts = [part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (queries, keys, values)]
+    if queries.is_cuda:
+        result = torch.ops.aten._scaled_dot_product_cudnn_attention(*parts, None, False)[0]
+    else:
+        result = torch.nn.functional.scaled_dot_product_attention(*parts)
+    return result.transpose(1, 2).flatten(2).contiguous()
 
 
 def package_metadata(weights: dict[str, torch.Tensor], inputs: tuple[torch.Tensor, ...]) -> dict[str, str]:

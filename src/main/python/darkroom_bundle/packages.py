@@ -28,7 +28,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 from .bundle import digest
 from .format import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
 from .modules import Decoder, DenoisingStep, NoisePrediction, TextEncoder
-from .operators import package_metadata, weight_names
+from .operators import define_attention, package_metadata, weight_names
 from .torchscript import torch_version
 from .verbosity import only_errors
 from .verification import relative_error
@@ -44,7 +44,7 @@ TOLERANCE = 1e-2
 _OPTIONS = {"conv_1x1_as_mm": True}
 
 # what decides the content of a package, besides the options
-_SOURCES = ("kernels.py", "modules.py", "triton_attention.py", "triton_group_norm.py", "unet.py", "vae.py")
+_SOURCES = ("kernels.py", "modules.py", "operators.py", "triton_attention.py", "triton_group_norm.py", "unet.py", "vae.py")
 
 
 class PackageError(Exception):
@@ -249,6 +249,7 @@ def load_weights(module: Path, device: str) -> dict[str, Tensor]:
 
 def load_package(path: Path, weights: dict[str, Tensor]) -> Callable[..., Any]:
     """A package on these weights, as a function of the module's inputs."""
+    define_attention()
     package = torch._inductor.aoti_load_package(str(path), run_single_threaded=True)
     taken = [weights[name] for name in weight_names(package.loader.get_metadata())]
     return lambda *inputs: package(inputs, taken)
