@@ -24,6 +24,8 @@ class DarkroomTest {
             demo a --count 9                     | --count is 9; a request may ask for 1 to 8 images
             demo a b                             | Unmatched argument at index 2: 'b'
             bench --requests 0                   | --requests is 0; it must be at least 1
+            bench --devices 0                    | --devices names one device; it must name those of two workers or more
+            bench --devices 0,1 --requests 7     | --requests is 7; for 2 workers it must be at least 8, one for each partition
             send                                 | Missing required parameter: 'FILE'
             send no-such-file                    | there is no file no-such-file
             """)
