@@ -1,6 +1,7 @@
 package dev.darkroom.cli;
 
 import dev.darkroom.bench.BenchCommand;
+import dev.darkroom.tools.gpu.GpuCommand;
 import io.quarkus.runtime.Quarkus;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,6 +31,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             StackCommand.class,
             SendCommand.class,
             BenchCommand.class,
+            GpuCommand.class,
             Darkroom.WorkerCommand.class,
         },
         footerHeading = "%nExamples:%n",
