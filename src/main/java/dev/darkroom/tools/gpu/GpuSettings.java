@@ -24,13 +24,14 @@ record GpuSettings(Path libtorch, Path operators, Path bundle, DeviceSelection d
 
     /** What DJL's published bindings for CUDA are made for. */
     static final String TORCH = "2.7.1";
-    private static final String FLAVOR = "cu128";
+    private static final String CUDA_FLAVOR = "cu128";
 
     Map<String, String> variables() {
         Map<String, String> variables = new LinkedHashMap<>();
         variables.put("PYTORCH_LIBRARY_PATH", libtorch.toString());
         variables.put("PYTORCH_VERSION", TORCH);
-        variables.put("PYTORCH_FLAVOR", FLAVOR);
+        // A libtorch with CUDA is a libtorch for the CPU as well; the bindings for CUDA would not load without a driver
+        variables.put("PYTORCH_FLAVOR", device.isCpu() ? "cpu" : CUDA_FLAVOR);
         variables.put("PYTORCH_EXTRA_LIBRARY_PATH", operators.toString());
         variables.put("DARKROOM_BUNDLE", bundle.toString());
         variables.put("DARKROOM_DEVICE_INDEX", String.valueOf(device.index()));

@@ -411,12 +411,13 @@ final class SetupCommand implements Callable<Integer> {
         int exitCode = ChildCommand.run(List.of("generate", PROMPT, "--seed", "0", "--profile", PROFILE, "--out", out.toString()),
                 settings.variables(), steps.log(), lines::add);
         if (exitCode != ExitCode.OK || lines.isEmpty()) {
-            throw new CommandException("check failed: the worker's pipeline ended with exit code %d. What it said: %s"
-                    .formatted(exitCode, steps.log()));
+            throw new CommandException("check failed: no image was drawn. %s%nAll of the output: %s".formatted(
+                    steps.lastLine(), steps.log()));
         }
         JsonNode image = json(lines);
         if (!image.at("/model/compiled").asBoolean()) {
-            throw new CommandException("check failed: the image was drawn uncompiled. Why: " + steps.log());
+            throw new CommandException("check failed: the image was drawn uncompiled. %s%nAll of the output: %s".formatted(
+                    steps.lastLine(), steps.log()));
         }
         String dtype = ModelBundle.read(bundle).manifest().dtype();
         List<String> said = steps.run("check", "drawing the same with diffusers", python(interpreter, "darkroom_bench.check",

@@ -40,6 +40,16 @@ final class Steps {
         return log;
     }
 
+    /** The last line of the log, without what names the program. */
+    String lastLine() {
+        try {
+            List<String> lines = Files.readAllLines(log);
+            return lines.isEmpty() ? "" : lines.get(lines.size() - 1).replaceFirst("^darkroom: ", "");
+        } catch (IOException e) {
+            throw new CommandException(log + " cannot be read: " + e.getMessage(), e);
+        }
+    }
+
     /** Says what came of a step, or what begins. */
     void say(String step, String sentence) {
         progress.end("%-11s %s".formatted(step, sentence));
