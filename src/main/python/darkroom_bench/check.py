@@ -46,9 +46,9 @@ def verdict(image: np.ndarray, reference: np.ndarray, peer: np.ndarray) -> tuple
     """
     ours, theirs = error(image, reference), error(peer, reference)
     sentence = (
-        f"{ours['meanAbsolute']:.2f} levels of 255 on average from diffusers' image in float32 "
-        f"({'equal' if 'psnr' not in ours else format(ours['psnr'], '.1f') + ' dB'}; "
-        f"diffusers' own in the same precision: {theirs['meanAbsolute']:.2f} levels)"
+        f"{ours['meanAbsolute']:.2f} levels of 255 from diffusers' image in float32, on average "
+        f"({format(ours['psnr'], '.1f') + ' dB' if 'psnr' in ours else 'equal'}); "
+        f"diffusers' own in the bundle's precision: {theirs['meanAbsolute']:.2f}"
     )
     return ours["rootMeanSquare"] <= max(LEVELS, TIMES_DIFFUSERS * theirs["rootMeanSquare"]), sentence
 

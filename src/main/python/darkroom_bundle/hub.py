@@ -1,8 +1,8 @@
 """`python -m darkroom_bundle.hub`: the checkpoint of `./darkroom gpu setup`, from folders or from Hugging Face's hub.
 
 Makes a folder of links that holds what the compiler reads, the Tiny VAE as `tiny_vae` among it. What is downloaded lies in
-the hub's own cache (`HF_HOME`), is shared with whatever else uses that, and is not downloaded again; a file that was cut off
-goes on where it stopped. `HF_ENDPOINT` names another hub, `HF_TOKEN` who asks. Standard output gets one line of JSON.
+the hub's own cache (`HF_HOME`), is shared with whatever else uses that, and is not downloaded again; a connection that breaks
+is taken up where it broke. `HF_ENDPOINT` names another hub, `HF_TOKEN` who asks. Standard output gets one line of JSON.
 """
 
 import argparse
@@ -69,11 +69,13 @@ def download(repository: str, choose) -> tuple[Path, str]:
         print(f"{repository}: {len(wanted)} files, {sum(sizes[file] for file in wanted) / 1e9:.1f} GB, "
               f"into {constants.HF_HUB_CACHE}", file=sys.stderr, flush=True)
         return Path(snapshot_download(repository, revision=info.sha, allow_patterns=sorted(wanted))), info.sha
+    except HubError:
+        raise
     except RepositoryNotFoundError:
         raise HubError(f"{constants.ENDPOINT} has no model {repository}, or none that you may read (HF_TOKEN)") from None
     except HfHubHTTPError as error:
         raise HubError(f"{constants.ENDPOINT} refuses {repository}: {_first_line(error)}") from error
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # the client lets those of its HTTP library through
         raise HubError(f"{repository} cannot be downloaded from {constants.ENDPOINT}: {_first_line(error)}") from error
 
 
