@@ -13,6 +13,7 @@ import dev.darkroom.engine.DeviceSelection;
 import dev.darkroom.engine.ModelBundle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
@@ -65,7 +66,8 @@ final class DoctorCommand implements Callable<Integer> {
         }
         System.out.println(compiled
                 ? "\nThe next start of `generate`, `worker` or `bench` runs compiled."
-                : "\nThe next start does not run compiled. `darkroom gpu setup` makes what is missing.");
+                : "\nThe next start does not run compiled. What `darkroom gpu setup` makes, it makes again:\n\n  "
+                        + GpuSettings.command().orElse("./darkroom gpu setup"));
         return compiled ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
@@ -87,15 +89,18 @@ final class DoctorCommand implements Callable<Integer> {
     private String settings() {
         Path file = Home.resolve(GpuSettings.FILE);
         if ("off".equals(environment.get("DARKROOM_GPU"))) {
-            throw new CommandException("DARKROOM_GPU is off: " + GpuSettings.FILE + " is left out.");
+            throw new CommandException("DARKROOM_GPU is off, so that %s is left out. Unset it.".formatted(GpuSettings.FILE));
         }
-        if (Files.exists(file)) {
-            return file.toString();
+        if (!Files.exists(file) && !environment.containsKey("PYTORCH_LIBRARY_PATH")) {
+            throw new CommandException("There is no %s, which `darkroom gpu setup` writes at its end.".formatted(
+                    GpuSettings.FILE));
         }
-        if (environment.containsKey("PYTORCH_LIBRARY_PATH")) {
-            return "those that you export";
-        }
-        throw new CommandException("There is no " + GpuSettings.FILE + ", which `darkroom gpu setup` writes at its end.");
+        List<String> exported = GpuSettings.written().entrySet().stream()
+                .filter(setting -> !setting.getValue().equals(environment.get(setting.getKey())))
+                .map(Map.Entry::getKey).toList();
+        return !Files.exists(file) ? "those that you export"
+                : exported.isEmpty() ? file.toString()
+                : "%s, but for what you export: %s".formatted(file, String.join(", ", exported));
     }
 
     private DeviceSelection device() {

@@ -44,10 +44,15 @@ record Machine(List<Path> path, Path compiler) {
     private static final int NEWEST_CAPABILITY = 9;
     private static final long GIGABYTE = 1_000_000_000;
 
-    /** This machine. */
+    /**
+     * This machine. Its own GCC comes before another that is first on the PATH or named in CXX, which may link the C++ runtime
+     * into every library; those crash where two of them meet.
+     */
     static Machine here() {
-        return new Machine(Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
-                .filter(folder -> !folder.isEmpty()).map(Path::of).toList(), Path.of("/usr/bin/g++"));
+        List<Path> path = Stream.of(System.getenv().getOrDefault("PATH", "").split(File.pathSeparator))
+                .filter(folder -> !folder.isEmpty()).map(Path::of).toList();
+        Path own = Path.of("/usr/bin/g++");
+        return new Machine(path, Files.isExecutable(own) ? own : find(path, "g++").orElse(own));
     }
 
     /**
@@ -118,6 +123,10 @@ record Machine(List<Path> path, Path compiler) {
 
     /** A program on the PATH. */
     Optional<Path> find(String program) {
+        return find(path, program);
+    }
+
+    private static Optional<Path> find(List<Path> path, String program) {
         return path.stream().map(folder -> folder.resolve(program)).filter(Files::isExecutable).findFirst();
     }
 

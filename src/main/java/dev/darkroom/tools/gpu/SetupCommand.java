@@ -163,7 +163,8 @@ final class SetupCommand implements Callable<Integer> {
         String bundleStamp = bundle(interpreter, torch, assembled);
         GpuSettings settings = new GpuSettings(Path.of(torch.path("library").asText()), operators, bundle, device);
         check(interpreter, settings, bundleStamp);
-        settings.write();
+        settings.write(Home.resolve(GpuSettings.FILE),
+                "./darkroom " + String.join(" ", spec.root().commandLine().getParseResult().originalArgs()));
         steps.say("settings", GpuSettings.FILE);
         System.out.printf("%nReady: `generate`, `worker` and `bench` run compiled on %s from now on. Try it:%n%n"
                 + "  ./darkroom demo --gpu%n", device.isCpu() ? "the CPU" : gpu);
@@ -398,7 +399,8 @@ final class SetupCommand implements Callable<Integer> {
     /** Draws one image as the worker does, and compares it with diffusers'. */
     private void check(Path interpreter, GpuSettings settings, String bundleStamp) throws IOException {
         Stamp stamp = new Stamp(home.resolve("steps/check"));
-        String madeFrom = Stamp.digest(settings, bundleStamp, Stamp.listing(settings.operators().getParent()));
+        String madeFrom = Stamp.digest(settings, bundleStamp, Stamp.listing(settings.operators().getParent()),
+                Stamp.listing(bundle.resolve("compiled")));
         Optional<String> kept = kept(stamp, madeFrom);
         if (kept.isPresent()) {
             steps.say("check", kept.get() + " (kept)");
