@@ -21,8 +21,8 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 
 /**
- * {@code darkroom gpu doctor}: what is there, what is missing, and whether the next start will run compiled. The launcher gives it
- * the environment that it would give the worker.
+ * {@code darkroom gpu doctor}: what is there, what is missing, and whether the next start will run compiled. The launcher gives
+ * it the environment that it would give the worker.
  */
 @Command(
         name = "doctor",

@@ -42,8 +42,8 @@ import picocli.CommandLine.Spec;
                 + "checkpoint, a bundle with packages for this GPU, and one image that is compared with diffusers'.",
             "",
             "It needs NVIDIA's driver, Python 3.11 to 3.13 with venv and headers, and GCC, and writes below .darkroom/gpu alone; "
-                + "what it downloads from Hugging Face's hub lies in the hub's own cache. A step that is done is kept; a run that "
-                + "was cut off goes on where it stopped.",
+                + "what it downloads from Hugging Face's hub lies in the hub's own cache. A step that is done is kept; a run "
+                + "that was cut off goes on where it stopped.",
             "",
             "What the launcher needs is written to .darkroom/gpu/environment. `generate`, `worker` and `bench` use it from then "
                 + "on, and `demo` with --gpu. What you export yourself comes first; DARKROOM_GPU=off leaves all of it out."
@@ -97,7 +97,8 @@ final class SetupCommand implements Callable<Integer> {
     private Path bundle;
 
     @Option(names = "--size", paramLabel = "WxH",
-            description = "An image size offered, in pixels; repeatable, the first is the default. The checkpoint's own unless given.")
+            description = "An image size offered, in pixels; repeatable, the first is the default. The checkpoint's own unless "
+                    + "given.")
     private List<String> sizes = List.of();
 
     @Option(names = "--batch-size", paramLabel = "N",
@@ -109,8 +110,8 @@ final class SetupCommand implements Callable<Integer> {
     private Integer jobs;
 
     @Option(names = "--python", paramLabel = "PATH",
-            description = "A Python that has torch 2.7.1 with CUDA, diffusers and transformers, used as it is. CMake and make are "
-                    + "looked for beside it and on the PATH.")
+            description = "A Python that has torch 2.7.1 with CUDA, diffusers and transformers, used as it is. CMake and make "
+                    + "are looked for beside it and on the PATH.")
     private Path python;
 
     @Option(names = "--device", paramLabel = "D", defaultValue = "0", converter = DeviceOption.class,

@@ -95,7 +95,8 @@ class MachineTest {
 
     @Test
     void noPythonIsTold() {
-        assertThatThrownBy(() -> machine().python()).hasMessageContaining("with its venv and headers; there is none on the PATH.");
+        assertThatThrownBy(() -> machine().python())
+                .hasMessageContaining("with its venv and headers; there is none on the PATH.");
     }
 
     @Test

@@ -20,6 +20,9 @@ import org.junit.jupiter.api.io.TempDir;
  */
 class SetupCommandTest {
 
+    private static final String ASKS = "python darkroom_bundle.environment --device";
+    private static final String COMPILES = "python darkroom_bundle compile";
+
     @TempDir
     private Path folder;
 
@@ -100,47 +103,36 @@ class SetupCommandTest {
                 "check       drawing one image",
                 "darkroom: check failed: no image was drawn. torch cannot be loaded: ",
                 "All of the output: " + checkout + "/.darkroom/gpu/setup.log");
-        assertThat(calls()).containsExactly("python venv --clear", "python pip install", "python darkroom_bundle.environment --device",
-                "cmake -S", "cmake --build", "python darkroom_bundle.hub --model", "python darkroom_bundle compile");
+        assertThat(calls()).containsExactly("python venv --clear", "python pip install", ASKS, "cmake -S", "cmake --build",
+                "python darkroom_bundle.hub --model", COMPILES);
         assertThat(Files.readString(checkout.resolve(".darkroom/gpu/setup.log"))).contains(
                 "Downloading torch (821 MB)", "PYTHONPATH=" + checkout + "/src/main/python CXX=/");
         assertThat(checkout.resolve(".darkroom/gpu/environment")).doesNotExist();
     }
 
     @Test
-    void stepsThatAreDoneAreKept() throws Exception {
-        setUp();
-        Files.delete(calls);
-
-        Run run = setUp();
-
-        assertThat(run.output()).contains("libdarkroom_operators.so (kept)", "checkpoint  studio/sd at 0123 (kept)",
-                "bundle: sd for cpu (kept)");
-        assertThat(calls()).containsExactly("python darkroom_bundle.environment --device");
-    }
-
-    @Test
-    void aStepIsDoneAgainWhenWhatItWasDoneFromHasChanged() throws Exception {
-        setUp();
-        Files.delete(calls);
-        Files.writeString(checkout.resolve("src/main/cpp/operators.cpp"), "another source");
-        Files.writeString(checkout.resolve("src/main/python/darkroom_bundle/packages.py"), "another source");
-
-        setUp();
-
-        assertThat(calls()).containsExactly("python darkroom_bundle.environment --device", "cmake -S", "cmake --build",
-                "python darkroom_bundle compile");
-    }
-
-    @Test
-    void allStepsAreDoneAgainWhenAsked() throws Exception {
+    void aStepIsKeptUntilWhatItWasDoneFromChanges() throws Exception {
         setUp();
         List<String> first = calls();
-        Files.delete(calls);
 
+        assertThat(setUp().output()).contains("libdarkroom_operators.so (kept)", "checkpoint  studio/sd at 0123 (kept)",
+                "bundle: sd for cpu (kept)");
+        assertThat(callsSince(first)).containsExactly(ASKS);
+
+        List<String> before = calls();
+        Files.writeString(checkout.resolve("src/main/cpp/operators.cpp"), "another source");
+        Files.writeString(checkout.resolve("src/main/python/darkroom_bundle/packages.py"), "another source");
+        setUp();
+        assertThat(callsSince(before)).containsExactly(ASKS, "cmake -S", "cmake --build", COMPILES);
+
+        before = calls();
+        Files.writeString(checkout.resolve(".darkroom/gpu/bundle/unet.pt"), "damaged");
+        setUp();
+        assertThat(callsSince(before)).containsExactly(ASKS, COMPILES);
+
+        before = calls();
         setUp("--again");
-
-        assertThat(calls()).isEqualTo(first);
+        assertThat(callsSince(before)).isEqualTo(first);
     }
 
     @Test
@@ -148,23 +140,12 @@ class SetupCommandTest {
         Files.writeString(folder.resolve("cut"), "");
         assertThat(setUp().output()).contains("bundle failed with exit code 137: \n").contains("cut off");
         Files.delete(folder.resolve("cut"));
-        Files.delete(calls);
+        List<String> before = calls();
 
         Run run = setUp();
 
         assertThat(run.output()).contains("bundle      compiling what is missing in " + checkout + "/.darkroom/gpu/bundle");
-        assertThat(calls()).containsExactly("python darkroom_bundle.environment --device", "python darkroom_bundle packages");
-    }
-
-    @Test
-    void aDamagedModuleIsCompiledAgain() throws Exception {
-        setUp();
-        Files.delete(calls);
-        Files.writeString(checkout.resolve(".darkroom/gpu/bundle/unet.pt"), "damaged");
-
-        setUp();
-
-        assertThat(calls()).containsExactly("python darkroom_bundle.environment --device", "python darkroom_bundle compile");
+        assertThat(callsSince(before)).containsExactly(ASKS, "python darkroom_bundle packages");
     }
 
     @Test
@@ -187,12 +168,13 @@ class SetupCommandTest {
         Run run = setUp();
 
         assertThat(run.exitCode()).isEqualTo(1);
-        assertThat(run.output()).contains("darkroom: python failed with exit code 3: it is as it is\nAll of its output: " + checkout
-                + "/.darkroom/gpu/setup.log\nWhere no package index is reached, name a Python that has torch 2.7.1 with --python.");
+        assertThat(run.output()).contains("darkroom: python failed with exit code 3: it is as it is\nAll of its output: "
+                + checkout + "/.darkroom/gpu/setup.log\n"
+                + "Where no package index is reached, name a Python that has torch 2.7.1 with --python.");
         Files.delete(folder.resolve("fails"));
-        Files.delete(calls);
+        List<String> before = calls();
         setUp();
-        assertThat(calls()).startsWith("python venv --clear", "python pip install");
+        assertThat(callsSince(before)).startsWith("python venv --clear", "python pip install", ASKS);
     }
 
     @Test
@@ -202,7 +184,7 @@ class SetupCommandTest {
         Run run = setUp("--python", python.toString());
 
         assertThat(run.output()).contains("python      " + python + ": torch 2.7.1+cu126");
-        assertThat(calls()).startsWith("python darkroom_bundle.environment --device", "cmake -S");
+        assertThat(calls()).startsWith(ASKS, "cmake -S");
     }
 
     @Test
@@ -223,6 +205,11 @@ class SetupCommandTest {
 
     private Run run(String... arguments) throws Exception {
         return Run.of(checkout, Map.of("PATH", programs + ":/usr/bin:/bin"), arguments);
+    }
+
+    private List<String> callsSince(List<String> before) throws IOException {
+        List<String> all = calls();
+        return all.subList(before.size(), all.size());
     }
 
     private List<String> calls() throws IOException {
