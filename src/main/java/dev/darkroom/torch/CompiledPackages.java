@@ -77,7 +77,7 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
      * @throws BundleException if there are none, one of them is damaged, or they were made from other modules,
      *     for another architecture or by another torch
      */
-    static CompiledPackages read(ModelBundle bundle, String architecture, String engineVersion) {
+    public static CompiledPackages read(ModelBundle bundle, String architecture, String engineVersion) {
         Path folder = folder(bundle).resolve(architecture);
         Path file = folder.resolve(MANIFEST);
         if (!Files.isRegularFile(file)) {

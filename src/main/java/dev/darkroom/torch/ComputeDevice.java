@@ -97,7 +97,7 @@ public final class ComputeDevice {
             });
             return "cpu";
         }
-        String name = CudaDriver.nameOf(selection.index());
+        String name = CudaDriver.gpu(selection.index()).name();
         selection.require().ifPresent(required -> {
             if (!name.toLowerCase(Locale.ROOT).contains(required.toLowerCase(Locale.ROOT))) {
                 throw new DeviceException("A GPU whose name contains \"" + required + "\" is required, but cuda:"

@@ -103,8 +103,9 @@ final class GpuBenchCommand implements Callable<Integer> {
             description = "The model bundle. DARKROOM_BUNDLE's, or models/mini, unless given.")
     private Path bundle;
 
-    @Option(names = "--device", paramLabel = "D", defaultValue = "0", converter = DeviceOption.class,
-            description = "The CUDA index of a GPU, or cpu.")
+    @Option(names = "--device", paramLabel = "D", defaultValue = "${env:DARKROOM_DEVICE_INDEX:-0}",
+            showDefaultValue = picocli.CommandLine.Help.Visibility.NEVER, converter = DeviceOption.class,
+            description = "The CUDA index of a GPU, or cpu. DARKROOM_DEVICE_INDEX's, or 0, unless given.")
     private DeviceSelection device;
 
     @Option(names = "--out", paramLabel = "FILE", defaultValue = "docs/benchmarks/gpu.json", description = "The report.")
