@@ -1,6 +1,5 @@
 package dev.darkroom;
 
-import dev.darkroom.cli.Darkroom;
 import io.quarkus.runtime.LaunchMode;
 import io.quarkus.runtime.annotations.QuarkusMain;
 

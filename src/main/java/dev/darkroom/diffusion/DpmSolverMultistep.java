@@ -5,9 +5,9 @@ package dev.darkroom.diffusion;
  * (Lu et al. 2022, arXiv:2211.01095, algorithm 2). Latents are variance-preserving:
  * {@code x = alpha * x0 + alpha * sigma * noise} with {@code alpha = 1 / sqrt(1 + sigma²)}.
  */
-record DpmSolverMultistep(double[] timesteps, double[] sigmas) implements Scheduler {
+public record DpmSolverMultistep(double[] timesteps, double[] sigmas) implements Scheduler {
 
-    static DpmSolverMultistep of(NoiseSchedule schedule, int steps) {
+    public static DpmSolverMultistep of(NoiseSchedule schedule, int steps) {
         double[] timesteps = timesteps(schedule, steps);
         return new DpmSolverMultistep(timesteps, schedule.sigmasAt(timesteps));
     }

@@ -4,9 +4,9 @@ package dev.darkroom.diffusion;
  * Ancestral sampling with Euler steps, diffusers' {@code EulerAncestralDiscreteScheduler} (k-diffusion's
  * {@code sample_euler_ancestral}). Latents are variance-exploding: {@code x = x0 + sigma * noise}.
  */
-record EulerAncestralDiscrete(double[] timesteps, double[] sigmas, double initNoiseSigma) implements Scheduler {
+public record EulerAncestralDiscrete(double[] timesteps, double[] sigmas, double initNoiseSigma) implements Scheduler {
 
-    static EulerAncestralDiscrete of(NoiseSchedule schedule, int steps) {
+    public static EulerAncestralDiscrete of(NoiseSchedule schedule, int steps) {
         double[] timesteps = timesteps(schedule, steps);
         double[] sigmas = schedule.sigmasAt(timesteps);
         double initNoiseSigma = switch (schedule.spacing()) {

@@ -1,6 +1,5 @@
 package dev.darkroom.diffusion;
 
-import dev.darkroom.engine.ImageSize;
 
 /**
  * Everything that images must share to be denoised in one batch. Prompts and seeds differ inside a batch; these do not.

@@ -1,6 +1,5 @@
 package dev.darkroom.diffusion;
 
-import dev.darkroom.engine.MemoryStatistics;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;

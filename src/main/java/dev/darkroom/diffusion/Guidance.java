@@ -7,25 +7,25 @@ package dev.darkroom.diffusion;
  * @param scale diffusers' {@code guidance_scale}
  * @param guidedSteps how many steps are guided, counted from the first
  */
-record Guidance(double scale, int guidedSteps) {
+public record Guidance(double scale, int guidedSteps) {
 
     /**
      * @param cutoff fraction of the steps; at the end of step {@code ⌊cutoff * steps⌋}, counted from 0, the
      *     unconditional branch is dropped, as diffusers' {@code callback_on_step_end} drops it
      */
-    static Guidance of(double scale, double cutoff, int steps) {
+    public static Guidance of(double scale, double cutoff, int steps) {
         if (scale <= 1) {
             return new Guidance(scale, 0);
         }
         return new Guidance(scale, Math.min(steps, (int) (cutoff * steps) + 1));
     }
 
-    static Guidance of(GenerationParameters parameters) {
+    public static Guidance of(GenerationParameters parameters) {
         return of(parameters.guidanceScale(), parameters.guidanceCutoff(), parameters.steps());
     }
 
     /** Whether this step, counted from 0, is guided. */
-    boolean guides(int step) {
+    public boolean guides(int step) {
         return step < guidedSteps;
     }
 }

@@ -1,6 +1,5 @@
 package dev.darkroom.diffusion;
 
-import dev.darkroom.engine.ImageSize;
 import java.util.List;
 import java.util.Optional;
 

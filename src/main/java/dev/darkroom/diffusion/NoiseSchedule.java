@@ -1,27 +1,25 @@
 package dev.darkroom.diffusion;
 
-import dev.darkroom.engine.BundleException;
-import dev.darkroom.engine.BundleManifest.SchedulerConfig;
-
 /**
  * The noise levels that the model was trained on, and where the inference steps fall among them. Variance-preserving
  * diffusion with scaled-linear betas, after diffusers' schedulers.
  */
-final class NoiseSchedule {
+public final class NoiseSchedule {
 
     private final TimestepSpacing spacing;
     private final int stepsOffset;
     private final float[] sigmas;
 
-    NoiseSchedule(SchedulerConfig config) {
+    /** @throws IllegalArgumentException for a schedule of another kind, with a sentence that names the value */
+    public NoiseSchedule(SchedulerConfig config) {
         require("betaSchedule", config.betaSchedule(), "scaled_linear");
         require("predictionType", config.predictionType(), "epsilon");
         if (config.trainTimesteps() < 2) {
-            throw new BundleException("bundle.json: scheduler.trainTimesteps is " + config.trainTimesteps()
+            throw new IllegalArgumentException("scheduler.trainTimesteps is " + config.trainTimesteps()
                     + "; it must be at least 2.");
         }
-        spacing = TimestepSpacing.labelled(config.timestepSpacing()).orElseThrow(() -> new BundleException(
-                "bundle.json: scheduler.timestepSpacing is " + config.timestepSpacing()
+        spacing = TimestepSpacing.labelled(config.timestepSpacing()).orElseThrow(() -> new IllegalArgumentException(
+                "scheduler.timestepSpacing is " + config.timestepSpacing()
                         + "; this worker knows leading, linspace, trailing."));
         stepsOffset = config.stepsOffset();
         sigmas = trainedSigmas(config.betaStart(), config.betaEnd(), config.trainTimesteps());
@@ -29,7 +27,7 @@ final class NoiseSchedule {
 
     private static void require(String field, String value, String known) {
         if (!known.equals(value)) {
-            throw new BundleException("bundle.json: scheduler." + field + " is " + value + "; this worker knows "
+            throw new IllegalArgumentException("scheduler." + field + " is " + value + "; this worker knows "
                     + known + ".");
         }
     }

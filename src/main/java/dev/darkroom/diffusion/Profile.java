@@ -1,6 +1,5 @@
 package dev.darkroom.diffusion;
 
-import dev.darkroom.engine.ImageSize;
 import java.util.Arrays;
 import java.util.Optional;
 import java.util.stream.Collectors;

@@ -15,10 +15,10 @@ public record StepCoefficients(
         double timestep, double inputScale, double a, double b, double p, double q, double r, double s) {
 
     /** How many numbers the step module takes. */
-    static final int COUNT = 9;
+    public static final int COUNT = 9;
 
     /** The numbers in the order of the step module, in its single precision. */
-    float[] withGuidance(double scale) {
+    public float[] withGuidance(double scale) {
         return new float[] {
             (float) timestep, (float) inputScale, (float) scale,
             (float) a, (float) b, (float) p, (float) q, (float) r, (float) s

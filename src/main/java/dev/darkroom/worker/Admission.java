@@ -1,11 +1,11 @@
 package dev.darkroom.worker;
 
+import dev.darkroom.contract.FailureReason;
+import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.ReadResult;
+import dev.darkroom.contract.RequestReader;
 import dev.darkroom.diffusion.UnsupportedParametersException;
-import dev.darkroom.event.FailureReason;
-import dev.darkroom.event.GenerationRequest;
-import dev.darkroom.event.ReadResult;
-import dev.darkroom.event.RequestReader;
-import dev.darkroom.storage.StorageException;
+import dev.darkroom.worker.store.StorageException;
 import jakarta.annotation.PreDestroy;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.util.Optional;

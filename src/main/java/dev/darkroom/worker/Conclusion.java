@@ -1,11 +1,11 @@
 package dev.darkroom.worker;
 
-import dev.darkroom.event.Completed;
-import dev.darkroom.event.Events;
-import dev.darkroom.event.Failed;
-import dev.darkroom.event.FailureReason;
-import dev.darkroom.event.GenerationRequest;
-import dev.darkroom.event.Outcome;
+import dev.darkroom.contract.Completed;
+import dev.darkroom.contract.Events;
+import dev.darkroom.contract.Failed;
+import dev.darkroom.contract.FailureReason;
+import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.Outcome;
 import io.cloudevents.CloudEvent;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;

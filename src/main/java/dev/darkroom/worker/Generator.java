@@ -1,14 +1,14 @@
 package dev.darkroom.worker;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.contract.FailureReason;
 import dev.darkroom.diffusion.DeviceFaultException;
 import dev.darkroom.diffusion.DeviceMemoryException;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.StepListener;
 import dev.darkroom.diffusion.UnsupportedParametersException;
-import dev.darkroom.event.FailureReason;
-import dev.darkroom.storage.ImageStore;
+import dev.darkroom.worker.store.ImageStore;
 import io.quarkus.runtime.Quarkus;
 import io.quarkus.runtime.StartupEvent;
 import jakarta.annotation.PreDestroy;

@@ -1,8 +1,8 @@
 package dev.darkroom.worker;
 
-import dev.darkroom.diffusion.DiffusionPipeline;
 import dev.darkroom.diffusion.ImageGenerator;
-import dev.darkroom.engine.DeviceSelection;
+import dev.darkroom.torch.DeviceSelection;
+import dev.darkroom.torch.DiffusionPipeline;
 import jakarta.inject.Singleton;
 
 /** Where the generator comes from: the configured bundle on the configured device. */

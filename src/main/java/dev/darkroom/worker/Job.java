@@ -1,7 +1,7 @@
 package dev.darkroom.worker;
 
+import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.diffusion.ImagePrompt;
-import dev.darkroom.event.GenerationRequest;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;

@@ -2,7 +2,7 @@ package dev.darkroom.worker;
 
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.darkroom.event.GenerationRequest;
+import dev.darkroom.contract.GenerationRequest;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.channels.FileChannel;

@@ -1,6 +1,6 @@
 package dev.darkroom.worker;
 
-import dev.darkroom.storage.StorageException;
+import dev.darkroom.worker.store.StorageException;
 import org.jboss.logging.Logger;
 
 /**

@@ -1,8 +1,8 @@
 package dev.darkroom.worker;
 
+import dev.darkroom.contract.Events;
+import dev.darkroom.contract.Progress;
 import dev.darkroom.diffusion.StepListener;
-import dev.darkroom.event.Events;
-import dev.darkroom.event.Progress;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;
 

@@ -1,6 +1,6 @@
 package dev.darkroom.worker;
 
-import dev.darkroom.event.Events;
+import dev.darkroom.contract.Events;
 import io.cloudevents.CloudEvent;
 import io.smallrye.mutiny.Uni;
 import io.smallrye.reactive.messaging.MutinyEmitter;

@@ -1,13 +1,13 @@
 package dev.darkroom.worker;
 
+import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.Overrides;
 import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.Profile;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.UnsupportedParametersException;
-import dev.darkroom.event.GenerationRequest;
-import dev.darkroom.event.Overrides;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.util.Arrays;
 import java.util.function.Function;

@@ -1,12 +1,12 @@
 package dev.darkroom.worker;
 
-import dev.darkroom.event.Events;
-import dev.darkroom.event.RequestReader;
-import dev.darkroom.storage.ImageStore;
-import dev.darkroom.storage.InstrumentedImageStore;
-import dev.darkroom.storage.MinioImageStore;
-import dev.darkroom.storage.RetryingImageStore;
-import dev.darkroom.storage.StoreSettings;
+import dev.darkroom.contract.Events;
+import dev.darkroom.contract.RequestReader;
+import dev.darkroom.worker.store.ImageStore;
+import dev.darkroom.worker.store.InstrumentedImageStore;
+import dev.darkroom.worker.store.MinioImageStore;
+import dev.darkroom.worker.store.RetryingImageStore;
+import dev.darkroom.worker.store.StoreSettings;
 import io.micrometer.core.instrument.MeterRegistry;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.inject.Disposes;

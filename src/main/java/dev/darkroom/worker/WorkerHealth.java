@@ -1,8 +1,8 @@
 package dev.darkroom.worker;
 
 import dev.darkroom.diffusion.ModelDescription;
-import dev.darkroom.storage.ImageStore;
-import dev.darkroom.storage.StorageException;
+import dev.darkroom.worker.store.ImageStore;
+import dev.darkroom.worker.store.StorageException;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.inject.Produces;
 import java.time.Duration;

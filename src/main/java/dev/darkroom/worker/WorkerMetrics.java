@@ -1,6 +1,6 @@
 package dev.darkroom.worker;
 
-import dev.darkroom.engine.MemoryStatistics;
+import dev.darkroom.diffusion.MemoryStatistics;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.Gauge;

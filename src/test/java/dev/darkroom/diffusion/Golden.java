@@ -11,12 +11,12 @@ import java.util.stream.StreamSupport;
 import javax.imageio.ImageIO;
 
 /** Data taken from diffusers by {@code src/test/python/golden.py}. */
-final class Golden {
+public final class Golden {
 
     private Golden() {
     }
 
-    static JsonNode json(String name) {
+    public static JsonNode json(String name) {
         try (InputStream in = Golden.class.getResourceAsStream("/golden/" + name)) {
             return new ObjectMapper().readTree(in);
         } catch (IOException e) {
@@ -24,16 +24,16 @@ final class Golden {
         }
     }
 
-    static Stream<JsonNode> cases(String name) {
+    public static Stream<JsonNode> cases(String name) {
         return StreamSupport.stream(json(name).get("cases").spliterator(), false);
     }
 
-    static double[] doubles(JsonNode array) {
+    public static double[] doubles(JsonNode array) {
         return StreamSupport.stream(array.spliterator(), false).mapToDouble(JsonNode::asDouble).toArray();
     }
 
     /** An image's pixels, row by row, three bytes each. */
-    static byte[] rgb(String name) {
+    public static byte[] rgb(String name) {
         try (InputStream in = Golden.class.getResourceAsStream("/golden/" + name)) {
             BufferedImage image = ImageIO.read(in);
             byte[] rgb = new byte[3 * image.getWidth() * image.getHeight()];
@@ -50,7 +50,7 @@ final class Golden {
     }
 
     /** Peak signal-to-noise ratio of two images in decibels; infinite if they are equal. */
-    static double psnr(byte[] actual, byte[] expected) {
+    public static double psnr(byte[] actual, byte[] expected) {
         if (actual.length != expected.length) {
             throw new IllegalArgumentException(actual.length + " bytes against " + expected.length);
         }

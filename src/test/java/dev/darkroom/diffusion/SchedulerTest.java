@@ -6,8 +6,6 @@ import static org.assertj.core.api.Assertions.offset;
 import static org.assertj.core.api.Assertions.withinPercentage;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import dev.darkroom.engine.BundleException;
-import dev.darkroom.engine.BundleManifest.SchedulerConfig;
 import java.util.Arrays;
 import java.util.stream.Stream;
 import org.assertj.core.data.Percentage;
@@ -80,13 +78,13 @@ class SchedulerTest {
     @Test
     void refusesWhatItDoesNotKnow() {
         assertThatThrownBy(() -> new NoiseSchedule(config("linear", "leading", "epsilon")))
-                .isInstanceOf(BundleException.class)
-                .hasMessage("bundle.json: scheduler.betaSchedule is linear; this worker knows scaled_linear.");
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("scheduler.betaSchedule is linear; this worker knows scaled_linear.");
         assertThatThrownBy(() -> new NoiseSchedule(config("scaled_linear", "sideways", "epsilon")))
-                .isInstanceOf(BundleException.class)
+                .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("scheduler.timestepSpacing is sideways");
         assertThatThrownBy(() -> new NoiseSchedule(config("scaled_linear", "leading", "v_prediction")))
-                .isInstanceOf(BundleException.class)
+                .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("scheduler.predictionType is v_prediction");
     }
 

@@ -6,7 +6,7 @@ import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 
-import dev.darkroom.cli.StackProcess;
+import dev.darkroom.tools.StackProcess;
 
 /** Kafka and S3 from Maven jars, in a child process: nothing of them mixes with the classes under test. */
 public final class EmbeddedStack implements Stack {

@@ -13,8 +13,8 @@ import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.Test;
 
-import dev.darkroom.storage.MinioImageStore;
-import dev.darkroom.storage.StoreSettings;
+import dev.darkroom.worker.store.MinioImageStore;
+import dev.darkroom.worker.store.StoreSettings;
 
 class StackTest {
 

@@ -1,8 +1,8 @@
 package dev.darkroom.worker;
 
-import dev.darkroom.event.GenerationRequest;
-import dev.darkroom.event.ReadResult;
-import dev.darkroom.event.RequestReader;
+import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.ReadResult;
+import dev.darkroom.contract.RequestReader;
 import io.opentelemetry.api.trace.Span;
 import io.smallrye.mutiny.Uni;
 import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;

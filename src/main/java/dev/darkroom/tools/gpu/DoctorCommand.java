@@ -1,16 +1,16 @@
 package dev.darkroom.tools.gpu;
 
-import dev.darkroom.cli.CommandException;
-import dev.darkroom.cli.DeviceOption;
-import dev.darkroom.cli.Home;
-import dev.darkroom.cli.QuietLog;
-import dev.darkroom.engine.BundleException;
-import dev.darkroom.engine.CompiledPackages;
-import dev.darkroom.engine.ComputeDevice;
-import dev.darkroom.engine.CudaDriver;
-import dev.darkroom.engine.DeviceException;
-import dev.darkroom.engine.DeviceSelection;
-import dev.darkroom.engine.ModelBundle;
+import dev.darkroom.tools.CommandException;
+import dev.darkroom.tools.DeviceOption;
+import dev.darkroom.tools.Home;
+import dev.darkroom.tools.QuietLog;
+import dev.darkroom.torch.BundleException;
+import dev.darkroom.torch.CompiledPackages;
+import dev.darkroom.torch.ComputeDevice;
+import dev.darkroom.torch.CudaDriver;
+import dev.darkroom.torch.DeviceException;
+import dev.darkroom.torch.DeviceSelection;
+import dev.darkroom.torch.ModelBundle;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;

@@ -1,8 +1,8 @@
 package dev.darkroom.tools.gpu;
 
-import dev.darkroom.cli.CommandException;
-import dev.darkroom.cli.Home;
-import dev.darkroom.engine.DeviceSelection;
+import dev.darkroom.tools.CommandException;
+import dev.darkroom.tools.Home;
+import dev.darkroom.torch.DeviceSelection;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;

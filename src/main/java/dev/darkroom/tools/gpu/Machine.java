@@ -1,8 +1,8 @@
 package dev.darkroom.tools.gpu;
 
-import dev.darkroom.cli.CommandException;
-import dev.darkroom.engine.CudaDriver;
-import dev.darkroom.engine.DeviceException;
+import dev.darkroom.tools.CommandException;
+import dev.darkroom.torch.CudaDriver;
+import dev.darkroom.torch.DeviceException;
 import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;

@@ -1,6 +1,6 @@
 package dev.darkroom.tools.gpu;
 
-import dev.darkroom.cli.CommandException;
+import dev.darkroom.tools.CommandException;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

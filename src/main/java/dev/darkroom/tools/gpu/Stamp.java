@@ -1,7 +1,7 @@
 package dev.darkroom.tools.gpu;
 
-import dev.darkroom.cli.CommandException;
-import dev.darkroom.cli.Folders;
+import dev.darkroom.tools.CommandException;
+import dev.darkroom.tools.Folders;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitOption;

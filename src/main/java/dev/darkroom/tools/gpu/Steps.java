@@ -1,7 +1,7 @@
 package dev.darkroom.tools.gpu;
 
-import dev.darkroom.cli.CommandException;
-import dev.darkroom.cli.ProgressLine;
+import dev.darkroom.tools.CommandException;
+import dev.darkroom.tools.ProgressLine;
 import java.io.BufferedWriter;
 import java.io.IOException;
 import java.io.UncheckedIOException;

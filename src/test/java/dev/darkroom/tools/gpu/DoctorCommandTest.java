@@ -2,7 +2,7 @@ package dev.darkroom.tools.gpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.darkroom.engine.DeviceSelection;
+import dev.darkroom.torch.DeviceSelection;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.darkroom.cli.CommandException;
-import dev.darkroom.engine.CudaDriver;
+import dev.darkroom.tools.CommandException;
+import dev.darkroom.torch.CudaDriver;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;

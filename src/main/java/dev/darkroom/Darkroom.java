@@ -1,0 +1,131 @@
+package dev.darkroom;
+
+import dev.darkroom.tools.CommandException;
+import dev.darkroom.tools.DemoCommand;
+import dev.darkroom.tools.GenerateCommand;
+import dev.darkroom.tools.SendCommand;
+import dev.darkroom.tools.StackCommand;
+import dev.darkroom.tools.Vocabulary;
+import dev.darkroom.tools.bench.BenchCommand;
+import dev.darkroom.tools.gpu.GpuCommand;
+import io.quarkus.runtime.Quarkus;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.IParameterExceptionHandler;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.UsageMessageSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.UnmatchedArgumentException;
+import picocli.CommandLine;
+
+/** The command line. Without a subcommand it is the worker, so that containers and {@code quarkus:dev} need no arguments. */
+@Command(
+        name = "darkroom",
+        description = "Darkroom turns prompts into images: requests come from Kafka, images go to an S3-compatible store, "
+                + "and every request ends in one event.",
+        synopsisSubcommandLabel = "COMMAND",
+        versionProvider = Darkroom.Version.class,
+        subcommands = {
+            DemoCommand.class,
+            GenerateCommand.class,
+            StackCommand.class,
+            SendCommand.class,
+            BenchCommand.class,
+            GpuCommand.class,
+            Darkroom.WorkerCommand.class,
+        },
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  darkroom demo                              everything at once, from request to image",
+            "  darkroom generate \"a red car\" --out out    the pipeline alone, without Kafka",
+            "  darkroom COMMAND --help                    what a command takes"
+        })
+public final class Darkroom implements Callable<Integer> {
+
+    private static final int HELP_WIDTH = 100;
+
+    @Option(names = {"-h", "--help"}, usageHelp = true, scope = ScopeType.INHERIT, description = "Shows this help.")
+    private boolean help;
+
+    @Option(names = {"-V", "--version"}, versionHelp = true, description = "Shows the version.")
+    private boolean version;
+
+    private Darkroom() {
+    }
+
+    /**
+     * Runs a command to its end.
+     *
+     * @return the exit code: 0, 1 for a failure that was told on standard error, 2 for wrong arguments
+     */
+    public static int run(String... args) {
+        CommandLine commandLine = new CommandLine(new Darkroom());
+        commandLine.setUsageHelpWidth(HELP_WIDTH);
+        commandLine.setUsageHelpLongOptionsMaxWidth(26);
+        addVocabulary(commandLine.getSubcommands().get("generate").getCommandSpec().usageMessage());
+        commandLine.setParameterExceptionHandler(tellWrongArguments());
+        commandLine.setExecutionExceptionHandler((failure, command, parsed) -> {
+            if (failure instanceof CommandException) {
+                System.err.println("darkroom: " + failure.getMessage());
+            } else {
+                failure.printStackTrace();
+            }
+            return ExitCode.SOFTWARE;
+        });
+        return commandLine.execute(args);
+    }
+
+    private static void addVocabulary(UsageMessageSpec help) {
+        String bundle = System.getenv().getOrDefault("DARKROOM_BUNDLE", "models/mini");
+        List<String> footer = new ArrayList<>(List.of(help.footer()));
+        Vocabulary.lines(Path.of(bundle)).forEach(line -> footer.addAll(List.of("", line)));
+        help.footer(footer.toArray(String[]::new));
+    }
+
+    private static IParameterExceptionHandler tellWrongArguments() {
+        return (ParameterException failure, String[] args) -> {
+            CommandSpec command = failure.getCommandLine().getCommandSpec();
+            System.err.println(command.qualifiedName() + ": " + failure.getMessage());
+            UnmatchedArgumentException.printSuggestions(failure, failure.getCommandLine().getErr());
+            System.err.println("What it takes: " + command.qualifiedName() + " --help");
+            return ExitCode.USAGE;
+        };
+    }
+
+    @Override
+    public Integer call() {
+        return runWorker();
+    }
+
+    private static int runWorker() {
+        Quarkus.run();
+        return ExitCode.OK;
+    }
+
+    @Command(
+            name = "worker",
+            description = "Runs the worker alone, until it is told to stop. Kafka, the store and the model come from the "
+                    + "configuration: environment variables or system properties, listed in README.md.",
+            footerHeading = "%nExample, with `darkroom stack` in another terminal:%n",
+            footer = "  KAFKA_BOOTSTRAP_SERVERS=localhost:19092 darkroom worker")
+    static final class WorkerCommand implements Callable<Integer> {
+        @Override
+        public Integer call() {
+            return runWorker();
+        }
+    }
+
+    static final class Version implements CommandLine.IVersionProvider {
+        @Override
+        public String[] getVersion() {
+            String version = Darkroom.class.getPackage().getImplementationVersion();
+            return new String[] {"darkroom " + (version == null ? "(unpackaged)" : version)};
+        }
+    }
+}

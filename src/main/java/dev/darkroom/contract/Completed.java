@@ -1,0 +1,136 @@
+package dev.darkroom.contract;
+
+import java.time.Duration;
+import java.util.Collections;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * The images are in the object store: the data of {@code dev.darkroom.image.completed.v1}.
+ *
+ * @param requestId identity of the request
+ * @param images in the order of their seeds
+ * @param parameters what the images were generated with, nothing left to defaults
+ * @param timings where the time went
+ * @param vram the device's memory; empty on a CPU
+ * @param model what generated the images
+ * @param metadata the request's own strings, sorted by key
+ */
+public record Completed(
+        String requestId,
+        List<Image> images,
+        Parameters parameters,
+        Timings timings,
+        Optional<Vram> vram,
+        Model model,
+        Map<String, String> metadata) implements Outcome {
+
+    public Completed {
+        images = List.copyOf(images);
+        metadata = metadata == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(metadata));
+    }
+
+    /**
+     * One stored image.
+     *
+     * @param bucket its bucket
+     * @param key its key
+     * @param uri its address, as {@code s3://bucket/key}
+     * @param etag the store's entity tag, without quotes
+     * @param sha256 SHA-256 of the file, lower-case hex
+     * @param bytes length of the file
+     * @param width in pixels
+     * @param height in pixels
+     * @param seed the seed that its noise was drawn from
+     */
+    public record Image(String bucket, String key, String uri, String etag, String sha256, long bytes, int width,
+            int height, long seed) {
+    }
+
+    /**
+     * The parameters as resolved from request, profile and bundle. The fields have the names and places that they have
+     * in a request, so that sending them again gives the same images.
+     *
+     * @param prompt what the images show
+     * @param negativePrompt what they must not show; empty for nothing
+     * @param profile name of the profile
+     * @param width in pixels
+     * @param height in pixels
+     * @param steps number of inference steps
+     * @param scheduler name of the scheduler
+     * @param guidance classifier-free guidance
+     * @param decoder name of the decoder
+     * @param seed seed of the first image
+     * @param count number of images
+     * @param output the files
+     * @param promptTruncated whether a prompt was longer than the text encoder reads and was cut
+     */
+    public record Parameters(String prompt, String negativePrompt, String profile, int width, int height, int steps,
+            String scheduler, Guidance guidance, String decoder, long seed, int count, Output output,
+            boolean promptTruncated) {
+    }
+
+    /**
+     * Classifier-free guidance.
+     *
+     * @param scale the guidance scale
+     * @param cutoff fraction of the steps after which the unconditional branch is dropped; 1 never drops it
+     */
+    public record Guidance(double scale, double cutoff) {
+    }
+
+    /**
+     * The files.
+     *
+     * @param format their format
+     */
+    public record Output(ImageFormat format) {
+    }
+
+    /**
+     * Durations in milliseconds. Those of a stage are the batch's, which the images of a batch share.
+     *
+     * @param queueWait from the record's timestamp to the start of its batch
+     * @param textEncoding from the first token to the embeddings
+     * @param denoising the denoising loop
+     * @param decoding from latents to pixels in host memory
+     * @param imageEncoding from pixels to the last of the request's files
+     * @param upload until the object store has acknowledged the last file
+     * @param total from the record's timestamp until now
+     * @param steps inference steps that ran
+     * @param batchSize images that ran side by side
+     */
+    public record Timings(double queueWait, double textEncoding, double denoising, double decoding,
+            double imageEncoding, double upload, double total, int steps, int batchSize) {
+
+        /** Milliseconds, to the microsecond; a negative duration, as clocks that differ make it, is none. */
+        public static double milliseconds(Duration duration) {
+            return Math.max(0, duration.toNanos() / 1_000) / 1_000.0;
+        }
+    }
+
+    /**
+     * The device's memory during the batch, in bytes.
+     *
+     * @param peakAllocated most that live tensors took, as the caching allocator counts it
+     * @param peakReserved most that the caching allocator held
+     * @param deviceUsed in use on the whole device when the batch ended, other processes included
+     * @param deviceTotal all that the device has
+     */
+    public record Vram(long peakAllocated, long peakReserved, long deviceUsed, long deviceTotal) {
+    }
+
+    /**
+     * What generated the images.
+     *
+     * @param bundle name of the model bundle
+     * @param digest SHA-256 of the bundle's manifest, lower-case hex
+     * @param device the device in words
+     * @param engine engine and version
+     * @param compiled whether compiled packages ran; false where the modules ran uncompiled
+     */
+    public record Model(String bundle, String digest, String device, String engine, boolean compiled) {
+    }
+}

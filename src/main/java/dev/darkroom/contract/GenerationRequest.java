@@ -1,0 +1,74 @@
+package dev.darkroom.contract;
+
+import java.time.Instant;
+import java.util.Collections;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.TreeMap;
+
+/**
+ * A request as understood: valid against {@code image.requested.v1}, with the contract's defaults filled in. Whether
+ * the model at hand offers what it asks for is not known here.
+ *
+ * @param requestId identity of the request, 1 to 64 of letters, digits, {@code .}, {@code _}, {@code -}
+ * @param prompt what the images show
+ * @param negativePrompt what they must not show; empty for nothing
+ * @param profile name of the profile
+ * @param overrides what the request sets instead of its profile
+ * @param seed the seed as requested; empty if it is to be derived, see {@link #resolvedSeed()}
+ * @param count number of images, 1 to 8
+ * @param format file format of the images
+ * @param deadline when the images stop being of use; empty for never
+ * @param metadata the requester's own strings, echoed in the outcome, sorted by key
+ */
+public record GenerationRequest(
+        String requestId,
+        String prompt,
+        String negativePrompt,
+        String profile,
+        Overrides overrides,
+        OptionalLong seed,
+        int count,
+        ImageFormat format,
+        Optional<Instant> deadline,
+        Map<String, String> metadata) {
+
+    /** The profile of a request that names none. */
+    public static final String DEFAULT_PROFILE = "final";
+
+    /**
+     * Copies the metadata, so that a request never changes.
+     *
+     * @throws IllegalArgumentException if there is not at least one image to generate
+     */
+    public GenerationRequest {
+        if (count < 1) {
+            throw new IllegalArgumentException("count must be at least 1, but is " + count);
+        }
+        metadata = Collections.unmodifiableMap(new TreeMap<>(metadata));
+    }
+
+    /**
+     * The seed of the first image. Without a seed in the request: the first 52 bits of the SHA-256 of the request id in
+     * UTF-8, big-endian. So a replay gives the same image, and JSON readers whose only number is a double keep the seed
+     * of every image exact.
+     */
+    public long resolvedSeed() {
+        return seed.orElseGet(() -> Digests.sha256(requestId).getLong() >>> 12);
+    }
+
+    /** The seed of one of the images: they count up from {@link #resolvedSeed()}, and wrap where 64 bits end. */
+    public long seedOf(int index) {
+        return resolvedSeed() + index;
+    }
+
+    /**
+     * SHA-256, in lower-case hex, of the request as understood: equal for two records that ask for the same, however
+     * they spell it (order of fields, white space, defaults given or left out). The deadline does not count, since it
+     * says until when and not what. A request id that comes again with another digest was reused for something else.
+     */
+    public String digest() {
+        return Digests.hex(Digests.sha256(RequestJson.canonical(this)));
+    }
+}

@@ -1,0 +1,50 @@
+package dev.darkroom.contract;
+
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+
+/** Requests as JSON, the way that {@code image.requested.v1} wants them. */
+final class RequestJson {
+
+    private RequestJson() {
+    }
+
+    /**
+     * A request as a sender would write it: what it leaves open is left out. Fields always come in the same order,
+     * metadata sorted by key.
+     */
+    static ObjectNode of(GenerationRequest request) {
+        ObjectNode json = JsonNodeFactory.instance.objectNode();
+        json.put("requestId", request.requestId());
+        json.put("prompt", request.prompt());
+        if (!request.negativePrompt().isEmpty()) {
+            json.put("negativePrompt", request.negativePrompt());
+        }
+        json.put("profile", request.profile());
+        Overrides overrides = request.overrides();
+        overrides.width().ifPresent(width -> json.put("width", width));
+        overrides.height().ifPresent(height -> json.put("height", height));
+        overrides.steps().ifPresent(steps -> json.put("steps", steps));
+        overrides.scheduler().ifPresent(scheduler -> json.put("scheduler", scheduler));
+        overrides.guidanceScale().ifPresent(scale -> json.withObject("/guidance").put("scale", scale));
+        overrides.guidanceCutoff().ifPresent(cutoff -> json.withObject("/guidance").put("cutoff", cutoff));
+        overrides.decoder().ifPresent(decoder -> json.put("decoder", decoder));
+        request.seed().ifPresent(seed -> json.put("seed", seed));
+        json.put("count", request.count());
+        json.putObject("output").put("format", request.format().label());
+        request.deadline().ifPresent(deadline -> json.put("deadline", deadline.toString()));
+        if (!request.metadata().isEmpty()) {
+            ObjectNode metadata = json.putObject("metadata");
+            request.metadata().forEach(metadata::put);
+        }
+        return json;
+    }
+
+    /** The text that a request's digest is taken of: no white space, the seed resolved, no deadline. */
+    static String canonical(GenerationRequest request) {
+        ObjectNode json = of(request);
+        json.put("seed", request.resolvedSeed());
+        json.remove("deadline");
+        return json.toString();
+    }
+}

@@ -1,0 +1,162 @@
+package dev.darkroom.tools;
+
+import dev.darkroom.Darkroom;
+import dev.darkroom.contract.Events;
+import io.cloudevents.CloudEvent;
+import io.cloudevents.rw.CloudEventRWException;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.function.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.serialization.StringSerializer;
+
+/**
+ * A client of Darkroom as anybody would write one: sends requests to one topic and follows others. Not thread-safe.
+ */
+public final class EventClient implements AutoCloseable {
+
+    private static final Duration PATIENCE = Duration.ofSeconds(15);
+    private static final String ENVIRONMENT_PREFIX = "KAFKA_";
+
+    private final String bootstrapServers;
+    private final KafkaProducer<String, byte[]> producer;
+    private final KafkaConsumer<byte[], byte[]> consumer;
+    private final List<Future<RecordMetadata>> unacknowledged = new ArrayList<>();
+
+    /**
+     * Connects in the background.
+     *
+     * @throws CommandException if the addresses are not of the form {@code host:port,…}
+     */
+    public EventClient(String bootstrapServers) {
+        this.bootstrapServers = bootstrapServers;
+        try {
+            Map<String, Object> sending = fromEnvironment(ProducerConfig.configNames());
+            sending.put(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
+            sending.put(ProducerConfig.ACKS_CONFIG, "all");
+            sending.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, PATIENCE.toMillis());
+            sending.put(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis() / 2);
+            sending.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis());
+            producer = new KafkaProducer<>(sending, new StringSerializer(), new ByteArraySerializer());
+            Map<String, Object> following = fromEnvironment(ConsumerConfig.configNames());
+            following.put(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
+            following.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis());
+            following.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+            consumer = new KafkaConsumer<>(following, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+        } catch (KafkaException e) {
+            Throwable cause = e.getCause() == null ? e : e.getCause();
+            throw new CommandException("Kafka at " + bootstrapServers + " cannot be used: " + cause.getMessage(), e);
+        }
+    }
+
+    /** Client settings such as {@code KAFKA_SECURITY_PROTOCOL}, the way that the worker takes them. */
+    private static Map<String, Object> fromEnvironment(Set<String> names) {
+        Map<String, Object> settings = new HashMap<>();
+        System.getenv().forEach((name, value) -> {
+            if (name.startsWith(ENVIRONMENT_PREFIX)) {
+                String setting = name.substring(ENVIRONMENT_PREFIX.length()).toLowerCase(Locale.ROOT).replace('_', '.');
+                if (names.contains(setting)) {
+                    settings.put(setting, value);
+                }
+            }
+        });
+        return settings;
+    }
+
+    /** Follows topics from now on: what is sent after this returns will be seen. */
+    public void follow(Collection<String> topics) {
+        try {
+            List<TopicPartition> partitions = new ArrayList<>();
+            for (String topic : topics) {
+                // The first question makes the broker create the topic, if it does so at all; the answer comes later
+                long deadline = System.nanoTime() + PATIENCE.toNanos();
+                int before = partitions.size();
+                while (partitions.size() == before) {
+                    consumer.partitionsFor(topic).forEach(
+                            info -> partitions.add(new TopicPartition(topic, info.partition())));
+                    if (partitions.size() == before) {
+                        if (System.nanoTime() > deadline) {
+                            throw new CommandException("There is no topic " + topic + " at " + bootstrapServers + ".");
+                        }
+                        Thread.sleep(100);
+                    }
+                }
+            }
+            consumer.assign(partitions);
+            consumer.seekToEnd(partitions);
+            partitions.forEach(consumer::position);
+        } catch (TimeoutException e) {
+            throw silence(e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CommandException("Interrupted.", e);
+        }
+    }
+
+    /** Sends a record without waiting; {@link #flush()} waits. */
+    public void send(ProducerRecord<String, byte[]> message) {
+        unacknowledged.add(producer.send(message));
+    }
+
+    /** Waits until the broker has acknowledged all that was sent. */
+    public void flush() {
+        try {
+            producer.flush();
+            for (Future<RecordMetadata> each : unacknowledged) {
+                each.get();
+            }
+            unacknowledged.clear();
+        } catch (ExecutionException e) {
+            if (e.getCause() instanceof TimeoutException timeout) {
+                throw silence(timeout);
+            }
+            throw new CommandException("Kafka at " + bootstrapServers + " refused: " + e.getCause().getMessage(), e);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CommandException("Interrupted.", e);
+        }
+    }
+
+    /** Waits a moment for events on the topics that are followed. Records that carry none are passed over. */
+    public void poll(Duration timeout, Consumer<CloudEvent> listener) {
+        for (ConsumerRecord<byte[], byte[]> message : consumer.poll(timeout)) {
+            CloudEvent event;
+            try {
+                event = Events.fromRecord(message.headers(), message.value());
+            } catch (CloudEventRWException e) {
+                continue;
+            }
+            listener.accept(event);
+        }
+    }
+
+    private CommandException silence(TimeoutException cause) {
+        return new CommandException("No Kafka broker answered at %s within %d s.".formatted(
+                bootstrapServers, PATIENCE.toSeconds()), cause);
+    }
+
+    @Override
+    public void close() {
+        producer.close(Duration.ofSeconds(1));
+        consumer.close(org.apache.kafka.clients.consumer.CloseOptions.timeout(Duration.ofSeconds(1)));
+    }
+}

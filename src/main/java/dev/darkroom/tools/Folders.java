@@ -1,0 +1,41 @@
+package dev.darkroom.tools;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/** Makes and removes folders. */
+public final class Folders {
+
+    private Folders() {
+    }
+
+    /**
+     * Makes a folder and those above it, where they are missing.
+     *
+     * @throws CommandException if that is not possible
+     */
+    public static Path create(Path folder) {
+        try {
+            return Files.createDirectories(folder);
+        } catch (IOException e) {
+            throw new CommandException("The folder " + folder + " cannot be made: " + e.getMessage(), e);
+        }
+    }
+
+    /** Removes a folder with all that is in it. */
+    public static void delete(Path folder) {
+        try (Stream<Path> content = Files.walk(folder)) {
+            List<Path> paths = content.sorted(Comparator.reverseOrder()).toList();
+            for (Path path : paths) {
+                Files.deleteIfExists(path);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+}

@@ -1,0 +1,330 @@
+package dev.darkroom.tools;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
+import dev.darkroom.contract.Completed;
+import dev.darkroom.diffusion.DecoderName;
+import dev.darkroom.diffusion.GeneratedImage;
+import dev.darkroom.diffusion.GenerationException;
+import dev.darkroom.diffusion.GenerationParameters;
+import dev.darkroom.diffusion.GenerationResult;
+import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.ModelDescription;
+import dev.darkroom.diffusion.Profile;
+import dev.darkroom.diffusion.SchedulerName;
+import dev.darkroom.diffusion.UnsupportedParametersException;
+import dev.darkroom.torch.BundleException;
+import dev.darkroom.torch.DeviceException;
+import dev.darkroom.torch.DeviceSelection;
+import dev.darkroom.torch.DiffusionPipeline;
+import dev.darkroom.worker.image.ImageEncoder;
+import dev.darkroom.worker.image.ImageFormat;
+import dev.darkroom.worker.image.ImageParameters;
+import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.ThreadLocalRandom;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine;
+
+/** {@code darkroom generate}: the pipeline alone, from prompts to files. Images and JSON lines keep the prompts' order. */
+@Command(
+        name = "generate",
+        description = {
+            "Generates images with the pipeline alone: no Kafka, no store.",
+            "",
+            "Images are written as DIR/000.png, DIR/001.png … in the order of the prompts. Standard output gets one line of "
+                + "JSON for each; everything meant for a person goes to standard error."
+        },
+        abbreviateSynopsis = true,
+        showDefaultValues = true,
+        sortOptions = false,
+        footerHeading = "%nExamples:%n",
+        footer = {
+            "  darkroom generate \"a rocket on a purple background, flat icon\" --seed 7",
+            "  darkroom generate --prompts prompts.txt --profile baseline --seed 0 --out baseline"
+        })
+public final class GenerateCommand implements Callable<Integer> {
+
+    private static final ObjectMapper JSON = new ObjectMapper()
+            .registerModule(new Jdk8Module())
+            .setSerializationInclusion(JsonInclude.Include.NON_ABSENT);
+
+    /** What shells report for a process that an interrupt ended. */
+    private static final int INTERRUPTED = 130;
+
+    private final ImageEncoder encoder = new ImageEncoder();
+
+    @Spec
+    private CommandSpec spec;
+
+    @Parameters(arity = "0..1", paramLabel = "PROMPT", description = "What the image shows.")
+    private String prompt;
+
+    @Option(names = "--prompts", paramLabel = "FILE",
+            description = "A file with a prompt a line, in UTF-8; empty lines are skipped. - reads standard input.")
+    private String prompts;
+
+    @Option(names = "--out", paramLabel = "DIR", defaultValue = "out", description = "Where the images go.")
+    private Path out;
+
+    @Option(names = "--profile", paramLabel = "P", defaultValue = "final", converter = ProfileOption.class,
+            completionCandidates = ProfileOption.class, description = "One of ${COMPLETION-CANDIDATES}.")
+    private Profile profile;
+
+    @Option(names = "--seed", paramLabel = "N",
+            description = "Seed of the first prompt's first image. The prompt of line i, from 0, takes N + i, and each "
+                    + "further image of a prompt (--count) one more. A random one unless given.")
+    private Long seed;
+
+    @Option(names = "--count", paramLabel = "N", defaultValue = "1", description = "Images for each prompt.")
+    private int count;
+
+    @Option(names = "--negative-prompt", paramLabel = "TEXT", defaultValue = "",
+            showDefaultValue = CommandLine.Help.Visibility.NEVER, description = "What the images must not show.")
+    private String negativePrompt;
+
+    @Option(names = "--steps", paramLabel = "N", description = "Inference steps, 1 to 150, instead of the profile's.")
+    private Integer steps;
+
+    @Option(names = "--scheduler", paramLabel = "S", converter = SchedulerOption.class,
+            completionCandidates = SchedulerOption.class,
+            description = "${COMPLETION-CANDIDATES}, instead of the profile's.")
+    private SchedulerName scheduler;
+
+    @Option(names = "--guidance-scale", paramLabel = "X",
+            description = "Classifier-free guidance scale, instead of the profile's. 1 or less turns guidance off.")
+    private Double guidanceScale;
+
+    @Option(names = "--cutoff", paramLabel = "X",
+            description = "Fraction of the steps, 0 to 1, after which guidance is dropped, instead of the profile's. 1 never "
+                    + "drops it.")
+    private Double cutoff;
+
+    @Option(names = "--decoder", paramLabel = "D", converter = DecoderOption.class,
+            completionCandidates = DecoderOption.class,
+            description = "${COMPLETION-CANDIDATES}, instead of the profile's.")
+    private DecoderName decoder;
+
+    @Option(names = "--width", paramLabel = "PX", description = "Image width, one that the bundle offers.")
+    private Integer width;
+
+    @Option(names = "--height", paramLabel = "PX", description = "Image height, one that the bundle offers.")
+    private Integer height;
+
+    @Option(names = "--batch-size", paramLabel = "N",
+            description = "Images that are denoised together. The bundle's largest batch unless given.")
+    private Integer batchSize;
+
+    @Option(names = "--bundle", paramLabel = "DIR", defaultValue = "${env:DARKROOM_BUNDLE:-models/mini}",
+            showDefaultValue = CommandLine.Help.Visibility.NEVER,
+            description = "The model bundle. DARKROOM_BUNDLE's, or models/mini, unless given.")
+    private Path bundle;
+
+    @Option(names = "--device", paramLabel = "D", defaultValue = "${env:DARKROOM_DEVICE_INDEX:-cpu}",
+            showDefaultValue = CommandLine.Help.Visibility.NEVER, converter = DeviceOption.class,
+            description = "cpu, or the CUDA index of a GPU. DARKROOM_DEVICE_INDEX's, or cpu, unless given.")
+    private DeviceSelection device;
+
+    @Override
+    public Integer call() throws IOException {
+        List<ImagePrompt> images = imagePrompts();
+        Folders.create(out);
+        QuietLog.warningsToStandardError();
+        ProgressLine progress = ProgressLine.onStandardError();
+        long begin = System.nanoTime();
+        NativeLibraries.announce(progress);
+        progress.show("loading the model …");
+        try (DiffusionPipeline pipeline = DiffusionPipeline.load(bundle, device)) {
+            // On an interrupt, too, torch has to be done before the JVM exits
+            Runtime.getRuntime().addShutdownHook(new Thread(pipeline::close));
+            generate(pipeline, images, progress, begin);
+        } catch (CancellationException e) {
+            return INTERRUPTED;
+        } catch (BundleException | DeviceException | GenerationException e) {
+            progress.clear();
+            throw new CommandException(e.getMessage(), e);
+        }
+        return ExitCode.OK;
+    }
+
+    private void generate(DiffusionPipeline generator, List<ImagePrompt> images, ProgressLine progress, long start)
+            throws IOException {
+        GenerationParameters parameters = parameters(generator.model());
+        int batch = batch(generator.model());
+        try {
+            generator.check(parameters);
+        } catch (UnsupportedParametersException e) {
+            throw wrong(e.getMessage());
+        }
+        generator.prepare(parameters, Set.of(Math.min(batch, images.size())));
+        ModelDescription model = generator.model();
+        progress.end("model %s on %s, %s: loaded in %s".formatted(
+                model.bundle(), model.device(), model.engine(), ProgressLine.since(start)));
+        long begin = System.nanoTime();
+        for (int from = 0; from < images.size(); from += batch) {
+            List<ImagePrompt> some = images.subList(from, Math.min(images.size(), from + batch));
+            String text = "%d of %d images, step".formatted(from, images.size());
+            GenerationResult result = generator.generate(
+                    parameters, some, (step, total) -> progress.show(text, step, total));
+            for (int i = 0; i < some.size(); i++) {
+                progress.clear();
+                write(from + i, some.get(i), parameters, result, result.images().get(i), generator.model());
+            }
+        }
+        progress.end("%d %s in %s after %s".formatted(
+                images.size(), images.size() == 1 ? "image" : "images", out, ProgressLine.since(begin)));
+    }
+
+    private void write(int index, ImagePrompt image, GenerationParameters parameters, GenerationResult result,
+            GeneratedImage pixels, ModelDescription model) throws IOException {
+        long begin = System.nanoTime();
+        byte[] png = encoder.encode(ImageFormat.PNG, pixels.width(), pixels.height(), pixels.rgb(),
+                description(image, parameters, model));
+        Duration encoding = Duration.ofNanos(System.nanoTime() - begin);
+        Path file = out.resolve("%03d.png".formatted(index));
+        Files.write(file, png);
+        System.out.println(JSON.writeValueAsString(new Line(
+                index,
+                file.toString(),
+                image.prompt(),
+                image.seed(),
+                new Completed.Parameters(image.prompt(), image.negativePrompt(), profile.label(), parameters.width(),
+                        parameters.height(), parameters.steps(), parameters.scheduler().label(),
+                        new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
+                        parameters.decoder().label(), image.seed(), 1,
+                        new Completed.Output(dev.darkroom.contract.ImageFormat.PNG), pixels.promptTruncated()),
+                new Timings(
+                        Completed.Timings.milliseconds(result.textEncoding()),
+                        Completed.Timings.milliseconds(result.denoising()),
+                        Completed.Timings.milliseconds(result.decoding()),
+                        Completed.Timings.milliseconds(encoding),
+                        result.steps(),
+                        result.batchSize()),
+                result.memory().map(memory -> new Completed.Vram(memory.peakAllocated(), memory.peakReserved(),
+                        memory.deviceUsed(), memory.deviceTotal())),
+                new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(),
+                        result.compiled()))));
+    }
+
+    private ImageParameters description(ImagePrompt image, GenerationParameters parameters, ModelDescription model) {
+        Map<String, String> others = new LinkedHashMap<>();
+        others.put("Guidance cutoff", Double.toString(parameters.guidanceCutoff()));
+        others.put("Decoder", parameters.decoder().label());
+        others.put("Profile", profile.label());
+        return new ImageParameters(image.prompt(), image.negativePrompt(), parameters.steps(),
+                parameters.scheduler().sampler(), parameters.guidanceScale(), image.seed(), parameters.width(),
+                parameters.height(), model.digest(), model.bundle(), others);
+    }
+
+    private List<ImagePrompt> imagePrompts() throws IOException {
+        if ((prompt == null) == (prompts == null)) {
+            throw wrong(prompt == null
+                    ? "there is nothing to generate: give a PROMPT, or a file of prompts with --prompts FILE"
+                    : "give either a PROMPT or --prompts FILE, not both");
+        }
+        if (count < 1) {
+            throw wrong("--count is %d; it must be at least 1".formatted(count));
+        }
+        List<String> texts = prompt == null ? promptLines() : List.of(prompt);
+        if (texts.isEmpty() || texts.get(0).isBlank()) {
+            throw wrong(prompt == null ? "there is no prompt in " + prompts : "the prompt is empty");
+        }
+        long first = seed == null ? ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE) : seed;
+        List<ImagePrompt> images = new ArrayList<>();
+        for (int i = 0; i < texts.size(); i++) {
+            for (int k = 0; k < count; k++) {
+                images.add(new ImagePrompt(texts.get(i), negativePrompt, first + i + k));
+            }
+        }
+        return images;
+    }
+
+    private List<String> promptLines() throws IOException {
+        try {
+            String text = prompts.equals("-")
+                    ? new String(System.in.readAllBytes(), StandardCharsets.UTF_8)
+                    : Files.readString(Path.of(prompts));
+            return text.lines().map(String::strip).filter(line -> !line.isEmpty()).toList();
+        } catch (NoSuchFileException e) {
+            throw wrong("there is no file " + prompts);
+        } catch (CharacterCodingException e) {
+            throw wrong(prompts + " is not UTF-8 text");
+        }
+    }
+
+    private GenerationParameters parameters(ModelDescription model) {
+        GenerationParameters of = profile.parameters(model);
+        try {
+            return new GenerationParameters(
+                    width == null ? of.width() : width,
+                    height == null ? of.height() : height,
+                    steps == null ? of.steps() : steps,
+                    scheduler == null ? of.scheduler() : scheduler,
+                    guidanceScale == null ? of.guidanceScale() : guidanceScale,
+                    cutoff == null ? of.guidanceCutoff() : cutoff,
+                    decoder == null ? of.decoder() : decoder,
+                    of.compiled());
+        } catch (IllegalArgumentException e) {
+            throw wrong(e.getMessage());
+        }
+    }
+
+    private int batch(ModelDescription model) {
+        if (batchSize == null) {
+            return model.largestBatch();
+        }
+        if (batchSize < 1 || batchSize > model.largestBatch()) {
+            throw wrong("--batch-size is %d; the bundle %s offers 1 to %d".formatted(
+                    batchSize, model.bundle(), model.largestBatch()));
+        }
+        return batchSize;
+    }
+
+    private ParameterException wrong(String sentence) {
+        return new ParameterException(spec.commandLine(), sentence);
+    }
+
+    /** A line of standard output. Where an event has the same thing, it has the same name and form. */
+    private record Line(int index, String file, String prompt, long seed, Completed.Parameters parameters,
+            Timings timings, Optional<Completed.Vram> vram, Completed.Model model) {
+    }
+
+    /** In milliseconds, those of the batch but for {@code imageEncoding}. */
+    private record Timings(double textEncoding, double denoising, double decoding, double imageEncoding, int steps,
+            int batchSize) {
+    }
+
+    /** Reads schedulers by the names that requests use. */
+    private static final class SchedulerOption extends ByLabel<SchedulerName> {
+        SchedulerOption() {
+            super("scheduler", SchedulerName.values(), SchedulerName::label);
+        }
+    }
+
+    /** Reads decoders by the names that requests use. */
+    private static final class DecoderOption extends ByLabel<DecoderName> {
+        DecoderOption() {
+            super("decoder", DecoderName.values(), DecoderName::label);
+        }
+    }
+}

@@ -1,0 +1,199 @@
+package dev.darkroom.tools;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.contract.Events;
+import dev.darkroom.contract.Failed;
+import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.ReadResult;
+import dev.darkroom.contract.RequestReader;
+import io.cloudevents.CloudEvent;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+/** {@code darkroom send}: requests from a file to Kafka. */
+@Command(
+        name = "send",
+        description = {
+            "Sends requests to Kafka. Each line of FILE is one request as JSON; `-` reads standard input.",
+            "",
+            "All lines are checked before the first is sent. Further settings of the Kafka client come from the environment, "
+                + "as KAFKA_SECURITY_PROTOCOL."
+        },
+        abbreviateSynopsis = true,
+        showDefaultValues = true,
+        sortOptions = false,
+        footerHeading = "%nExamples, with `darkroom stack` and a worker in other terminals:%n",
+        footer = {
+            "  echo '{\"requestId\":\"r-1\",\"prompt\":\"a red car\"}' | darkroom send --wait -",
+            "  KAFKA_BOOTSTRAP_SERVERS=broker:9092 darkroom send requests.jsonl"
+        })
+public final class SendCommand implements Callable<Integer> {
+
+    private static final Duration POLL = Duration.ofMillis(200);
+
+    private final ObjectMapper json = new ObjectMapper();
+
+    @Spec
+    private CommandSpec spec;
+
+    @Parameters(paramLabel = "FILE", description = "JSON lines, or - for standard input.")
+    private String file;
+
+    @Option(names = "--bootstrap-servers", paramLabel = "HOST:PORT",
+            defaultValue = "${env:KAFKA_BOOTSTRAP_SERVERS:-localhost:19092}", description = "The brokers.")
+    private String bootstrapServers;
+
+    @Option(names = "--topic", defaultValue = "${env:DARKROOM_TOPICS_REQUESTS:-darkroom.requests}",
+            description = "Where requests go.")
+    private String topic;
+
+    @Option(names = "--completions-topic", defaultValue = "${env:DARKROOM_TOPICS_COMPLETIONS:-darkroom.completions}",
+            description = "Where outcomes come from, for --wait.")
+    private String completions;
+
+    @Option(names = "--wait", description = "Waits for the outcome of every request and prints each event as a line of JSON. "
+            + "Exit code 1 if one failed.")
+    private boolean wait;
+
+    @Option(names = "--timeout", paramLabel = "SECONDS", defaultValue = "600", description = "How long --wait waits.")
+    private long timeout;
+
+    @Option(names = "--no-validate", description = "Sends every line as it is, checked or not.")
+    private boolean unchecked;
+
+    @Override
+    public Integer call() throws IOException {
+        QuietLog.warningsToStandardError();
+        List<Message> messages = read();
+        try (EventClient client = new EventClient(bootstrapServers)) {
+            if (wait) {
+                client.follow(List.of(completions));
+            }
+            for (Message message : messages) {
+                client.send(message.record());
+            }
+            client.flush();
+            System.err.printf("%d %s sent to %s at %s%n", messages.size(),
+                    messages.size() == 1 ? "request" : "requests", topic, bootstrapServers);
+            return wait ? await(client, messages) : ExitCode.OK;
+        }
+    }
+
+    private int await(EventClient client, List<Message> messages) {
+        ProgressLine progress = ProgressLine.onStandardError();
+        Set<String> open = new LinkedHashSet<>();
+        messages.forEach(message -> message.requestId().ifPresent(open::add));
+        int total = open.size();
+        List<Failed> failures = new ArrayList<>();
+        long deadline = System.nanoTime() + Duration.ofSeconds(timeout).toNanos();
+        while (!open.isEmpty()) {
+            if (System.nanoTime() > deadline) {
+                progress.clear();
+                throw new CommandException("After %d s there is no outcome for %d of %d requests, %s among them.".formatted(
+                        timeout, open.size(), total, open.iterator().next()));
+            }
+            progress.show("outcomes", total - open.size(), total);
+            client.poll(POLL, event -> {
+                if (event.getSubject() != null && open.remove(event.getSubject())) {
+                    progress.clear();
+                    System.out.println(new String(Events.toStructured(event), StandardCharsets.UTF_8));
+                    if (Events.outcome(event) instanceof Failed failed) {
+                        failures.add(failed);
+                    }
+                }
+            });
+        }
+        progress.clear();
+        failures.forEach(failed -> System.err.printf("%s failed: %s%n", failed.requestId(), failed.message()));
+        System.err.printf("%d completed, %d failed%n", total - failures.size(), failures.size());
+        return failures.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    private List<Message> read() throws IOException {
+        List<Message> messages = new ArrayList<>();
+        List<String> faults = new ArrayList<>();
+        RequestReader reader = new RequestReader();
+        Events events = new Events("/darkroom/cli");
+        try (BufferedReader lines = open()) {
+            int number = 0;
+            for (String line = lines.readLine(); line != null; line = lines.readLine()) {
+                number++;
+                if (line.isBlank()) {
+                    continue;
+                }
+                byte[] value = line.getBytes(StandardCharsets.UTF_8);
+                if (unchecked) {
+                    Optional<String> id = requestId(value);
+                    messages.add(new Message(id, new ProducerRecord<>(topic, id.orElse(null), value)));
+                    continue;
+                }
+                ReadResult result = reader.read(value, new RecordHeaders());
+                if (result instanceof ReadResult.Understood understood) {
+                    GenerationRequest request = understood.request();
+                    CloudEvent event = events.of(request, Instant.now());
+                    messages.add(new Message(Optional.of(request.requestId()),
+                            Events.toRecord(topic, request.requestId(), event)));
+                } else if (result instanceof ReadResult.Refused refused) {
+                    faults.add("line %d: %s".formatted(number, refused.message()));
+                } else if (result instanceof ReadResult.Undecodable undecodable) {
+                    faults.add("line %d: %s".formatted(number, undecodable.message()));
+                }
+            }
+        }
+        if (!faults.isEmpty()) {
+            throw new CommandException("nothing was sent, because of %s%n  %s".formatted(
+                    file.equals("-") ? "standard input" : file, String.join(System.lineSeparator() + "  ", faults)));
+        }
+        if (messages.isEmpty()) {
+            throw new CommandException("there is no request in " + (file.equals("-") ? "standard input" : file));
+        }
+        return messages;
+    }
+
+    private BufferedReader open() throws IOException {
+        try {
+            InputStream in = file.equals("-") ? System.in : Files.newInputStream(Path.of(file));
+            return new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
+        } catch (NoSuchFileException e) {
+            throw new ParameterException(spec.commandLine(), "there is no file " + file);
+        }
+    }
+
+    /** The id that an unchecked line may have. */
+    private Optional<String> requestId(byte[] value) throws IOException {
+        try {
+            JsonNode id = json.readTree(value).path("requestId");
+            return id.isTextual() ? Optional.of(id.asText()) : Optional.empty();
+        } catch (JsonProcessingException e) {
+            return Optional.empty();
+        }
+    }
+
+    private record Message(Optional<String> requestId, ProducerRecord<String, byte[]> record) {
+    }
+}

@@ -1,0 +1,149 @@
+package dev.darkroom.tools;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.BufferedReader;
+import java.io.File;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+
+/**
+ * A real Kafka broker and a real S3 server in a JVM of their own, for commands that show or measure something and for the
+ * tests. Their libraries are no part of what is deployed; the checkout's build folder has the class path of them. The
+ * child ends when its standard input closes, hence also when this process is killed.
+ */
+public final class StackProcess implements AutoCloseable {
+
+    private static final int START_SECONDS = 60;
+    private static final int STOP_SECONDS = 20;
+
+    private final Process process;
+    private final JsonNode addresses;
+
+    private StackProcess(Process process, JsonNode addresses) {
+        this.process = process;
+        this.addresses = addresses;
+    }
+
+    /**
+     * Starts both, on free ports unless the options say otherwise, and waits until they answer.
+     *
+     * @param log where their log goes
+     * @param options of the child's command: {@code --kafka-port N}, {@code --store-port N}, {@code --data DIR}
+     */
+    public static StackProcess start(Path log, String... options) {
+        Process process;
+        try {
+            process = new ProcessBuilder(command(options)).redirectError(log.toFile()).start();
+        } catch (IOException e) {
+            throw new CommandException("The embedded broker and store cannot be started: " + e.getMessage(), e);
+        }
+        try {
+            return new StackProcess(process, awaitReady(process));
+        } catch (InterruptedException | ExecutionException | TimeoutException | IOException e) {
+            process.destroyForcibly();
+            throw new CommandException(
+                    "The embedded broker and store did not start%s. Their log: %s".formatted(reason(log), log), e);
+        }
+    }
+
+    private static List<String> command(String... options) {
+        Path classpath = Home.resolve("target/stack.classpath");
+        Path classes = Home.resolve("target/classes");
+        if (!Files.exists(classpath) || !Files.isDirectory(classes)) {
+            throw new CommandException("The embedded broker and store are not here: they belong to the checkout, not to "
+                    + "what is deployed. Run ./darkroom in a checkout.");
+        }
+        List<String> command = new ArrayList<>();
+        // Ctrl-C reaches every process of the terminal; the servers must outlive the worker that drains through them
+        command.addAll(List.of("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"));
+        command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        command.add("-cp");
+        try {
+            command.add(classes + File.pathSeparator + Files.readString(classpath).strip());
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+        command.add("dev.darkroom.stack.StackMain");
+        command.addAll(List.of(options));
+        return command;
+    }
+
+    private static JsonNode awaitReady(Process process)
+            throws InterruptedException, ExecutionException, TimeoutException, IOException {
+        BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
+        String line = CompletableFuture.supplyAsync(() -> {
+            try {
+                return out.readLine();
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }).get(START_SECONDS, TimeUnit.SECONDS);
+        if (line == null) {
+            throw new IOException("ended with exit code " + process.waitFor());
+        }
+        return new ObjectMapper().readTree(line);
+    }
+
+    /** The first cause in a log of Java stack traces is the last that it names. */
+    private static String reason(Path log) {
+        try {
+            List<String> lines = Files.readAllLines(log).stream()
+                    .filter(line -> !line.isBlank() && !line.startsWith("\t"))
+                    .map(line -> line.replaceFirst("^(Caused by: )?([a-z]\\w*\\.)+\\w+(Exception|Error): ", ""))
+                    .toList();
+            return lines.isEmpty() ? "" : ": " + lines.get(lines.size() - 1);
+        } catch (IOException e) {
+            return "";
+        }
+    }
+
+    /** The broker's address, as {@code localhost:19092}. */
+    public String bootstrapServers() {
+        return addresses.path("bootstrapServers").asText();
+    }
+
+    /** The store's address, as {@code http://localhost:19000}. */
+    public String storeEndpoint() {
+        return addresses.path("storeEndpoint").asText();
+    }
+
+    public String accessKey() {
+        return addresses.path("accessKey").asText();
+    }
+
+    public String secretKey() {
+        return addresses.path("secretKey").asText();
+    }
+
+    /** Waits until the servers end by themselves. */
+    void join() throws InterruptedException {
+        process.waitFor();
+    }
+
+    /** Stops both and waits until they are gone. */
+    @Override
+    public void close() {
+        try {
+            process.outputWriter().close();
+            if (!process.waitFor(STOP_SECONDS, TimeUnit.SECONDS)) {
+                process.destroyForcibly().waitFor();
+            }
+        } catch (IOException e) {
+            process.destroyForcibly();
+        } catch (InterruptedException e) {
+            process.destroyForcibly();
+            Thread.currentThread().interrupt();
+        }
+    }
+}

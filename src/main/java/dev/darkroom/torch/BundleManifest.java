@@ -1,0 +1,108 @@
+package dev.darkroom.torch;
+
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import dev.darkroom.diffusion.ImageSize;
+import dev.darkroom.diffusion.SchedulerConfig;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * A bundle's manifest, {@code bundle.json}; {@code docs/bundle.md} says what every value means. Values that the
+ * worker does not read are ignored.
+ *
+ * @param files digest and size of every file, by path relative to the bundle's folder
+ */
+@JsonIgnoreProperties(ignoreUnknown = true)
+public record BundleManifest(
+        int format,
+        String name,
+        String source,
+        String architecture,
+        String torchVersion,
+        String dtype,
+        List<ImageSize> sizes,
+        List<Integer> batchSizes,
+        int latentChannels,
+        int latentScale,
+        int textLength,
+        int embeddingSize,
+        Tokens tokens,
+        SchedulerConfig scheduler,
+        Map<String, FileDigest> files) {
+
+    public BundleManifest {
+        if (format != ModelBundle.FORMAT) {
+            throw new BundleException("The bundle's format is " + format + "; this worker reads format "
+                    + ModelBundle.FORMAT + ".");
+        }
+        if (!ModelBundle.ARCHITECTURE.equals(architecture)) {
+            throw new BundleException("The bundle's architecture is " + architecture + "; this worker runs "
+                    + ModelBundle.ARCHITECTURE + ".");
+        }
+        present("name", name);
+        present("torchVersion", torchVersion);
+        present("tokens", tokens);
+        present("scheduler", scheduler);
+        sizes = List.copyOf(filled("sizes", sizes));
+        batchSizes = filled("batchSizes", batchSizes).stream().sorted().toList();
+        positive("latentChannels", latentChannels);
+        positive("latentScale", latentScale);
+        positive("textLength", textLength);
+        positive("embeddingSize", embeddingSize);
+        batchSizes.forEach(size -> positive("batchSizes", size));
+        for (ImageSize size : sizes) {
+            if (size.width() <= 0 || size.height() <= 0
+                    || size.width() % latentScale != 0 || size.height() % latentScale != 0) {
+                throw new BundleException("bundle.json: the size " + size + " is not a positive multiple of "
+                        + "latentScale, " + latentScale + ".");
+            }
+        }
+        present("files", files);
+        files = new TreeMap<>(files);
+        for (String file : ModelBundle.REQUIRED_FILES) {
+            if (!files.containsKey(file)) {
+                throw new BundleException("bundle.json: files does not list " + file + ".");
+            }
+        }
+    }
+
+    /** The largest batch that can be run at once. */
+    public int largestBatch() {
+        return batchSizes.get(batchSizes.size() - 1);
+    }
+
+    /**
+     * The special tokens of the tokenizer.
+     *
+     * @param pad fills a prompt up to {@code textLength}
+     */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record Tokens(long start, long end, long pad) {
+    }
+
+    /** SHA-256 in lower-case hex, and size, of one file. */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record FileDigest(String sha256, long bytes) {
+    }
+
+    private static <T> T present(String field, T value) {
+        if (value == null) {
+            throw new BundleException("bundle.json: " + field + " is missing.");
+        }
+        return value;
+    }
+
+    private static <T> List<T> filled(String field, List<T> values) {
+        if (present(field, values).isEmpty() || values.contains(null)) {
+            throw new BundleException("bundle.json: " + field + " must hold at least one value, and no null.");
+        }
+        return values;
+    }
+
+    private static void positive(String field, int value) {
+        if (value <= 0) {
+            throw new BundleException("bundle.json: " + field + " is " + value + "; it must be positive.");
+        }
+    }
+}

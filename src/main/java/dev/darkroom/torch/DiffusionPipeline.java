@@ -1,0 +1,327 @@
+package dev.darkroom.torch;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import dev.darkroom.diffusion.DeviceFaultException;
+import dev.darkroom.diffusion.DeviceMemoryException;
+import dev.darkroom.diffusion.DpmSolverMultistep;
+import dev.darkroom.diffusion.EulerAncestralDiscrete;
+import dev.darkroom.diffusion.GeneratedImage;
+import dev.darkroom.diffusion.GenerationParameters;
+import dev.darkroom.diffusion.GenerationResult;
+import dev.darkroom.diffusion.Guidance;
+import dev.darkroom.diffusion.ImageGenerator;
+import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.ImageSize;
+import dev.darkroom.diffusion.MemoryStatistics;
+import dev.darkroom.diffusion.ModelDescription;
+import dev.darkroom.diffusion.NoiseSchedule;
+import dev.darkroom.diffusion.Scheduler;
+import dev.darkroom.diffusion.StepListener;
+import dev.darkroom.diffusion.UnsupportedParametersException;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.locks.ReentrantLock;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import org.jboss.logging.Logger;
+
+/**
+ * Stable Diffusion 1.x from a model bundle: text encoder, denoising loop, decoder. The same seed gives the same image
+ * as diffusers' {@code StableDiffusionPipeline}, whatever the batch.
+ */
+public final class DiffusionPipeline implements ImageGenerator {
+
+    private static final Logger LOG = Logger.getLogger(DiffusionPipeline.class);
+    private static final int MOST_STEPS = 150;
+
+    private final ModelBundle bundle;
+    private final BundleManifest manifest;
+    private final NoiseSchedule schedule;
+    private final ComputeDevice device;
+    private final Networks networks;
+    private final TextEncoder textEncoder;
+    private final ReentrantLock generating = new ReentrantLock();
+    private volatile boolean closed;
+    private boolean freed;
+
+    private DiffusionPipeline(ModelBundle bundle, NoiseSchedule schedule, ComputeDevice device) {
+        this.bundle = bundle;
+        this.manifest = bundle.manifest();
+        this.schedule = schedule;
+        this.device = device;
+        networks = new Networks(bundle, device);
+        textEncoder = new TextEncoder(bundle, device, networks);
+    }
+
+    /**
+     * Opens a bundle on a device. What a batch needs of it is loaded by {@link #prepare}, or when a batch first needs it.
+     * The thread that calls this need not be the one that generates.
+     *
+     * @param folder the bundle's folder
+     * @throws BundleException if the bundle is incomplete, or made for something else than this worker
+     * @throws DeviceException if the device is not there or not the required one
+     */
+    public static DiffusionPipeline load(Path folder, DeviceSelection selection) {
+        ModelBundle bundle = ModelBundle.read(folder);
+        ComputeDevice device = ComputeDevice.open(selection);
+        bundle.requireTorch(device.engineVersion());
+        return new DiffusionPipeline(bundle, schedule(bundle.manifest()), device);
+    }
+
+    private static NoiseSchedule schedule(BundleManifest manifest) {
+        try {
+            return new NoiseSchedule(manifest.scheduler());
+        } catch (IllegalArgumentException e) {
+            throw new BundleException("bundle.json: " + e.getMessage(), e);
+        }
+    }
+
+    private static long since(long nanoTime) {
+        return (System.nanoTime() - nanoTime) / 1_000_000;
+    }
+
+    /**
+     * Loads all that these parameters need and, where compiled packages run, runs each once, so that no batch waits for
+     * that. For the generating thread.
+     *
+     * @param batchSizes how many images a batch will have
+     * @throws BundleException if a module cannot be loaded, or a file of the bundle, needed or not, is damaged
+     * @throws DeviceMemoryException if the device has too little memory for even one image
+     * @throws DeviceFaultException if the device is lost
+     */
+    public void prepare(GenerationParameters parameters, Collection<Integer> batchSizes) {
+        check(parameters);
+        long start = System.nanoTime();
+        generating.lock();
+        try {
+            requireOpen();
+            textEncoder.prepare(parameters.compiled());
+            // Beginning with the largest: smaller graphs fit into the memory that it leaves in their common pool
+            for (int images : batchSizes.stream().sorted(Comparator.reverseOrder()).toList()) {
+                try {
+                    stages(parameters, batchSizes(parameters).next(images));
+                } catch (DeviceMemoryException e) {
+                    // Batches of that size will be halved; what cannot run one image is of no use
+                    if (images == 1) {
+                        throw e;
+                    }
+                    LOG.warnf("device=\"out of memory\" batchSize=%d reason=\"%s\"", images, e.getMessage());
+                }
+            }
+            bundle.verify();
+            // What loading took is no batch's
+            device.memory();
+        } finally {
+            generating.unlock();
+        }
+        LOG.infof("pipeline=ready bundle=%s device=\"%s\" engine=\"%s\" compiled=%s ms=%d", manifest.name(),
+                device.description(), device.engineName(), model().compiled(), since(start));
+    }
+
+    @Override
+    public ModelDescription model() {
+        return new ModelDescription(manifest.name(), bundle.digest(), device.description(), device.engineName(),
+                manifest.sizes(), manifest.batchSizes(), networks.uncompiled());
+    }
+
+    /** {@link ComputeDevice#usedAtOpen} of this pipeline's device. */
+    public Optional<Long> deviceUsedAtOpen() {
+        return device.usedAtOpen();
+    }
+
+    @Override
+    public void check(GenerationParameters parameters) {
+        ModelDescription model = model();
+        ImageSize size = parameters.size();
+        if (!model.sizes().contains(size)) {
+            boolean widthOffered = model.sizes().stream().anyMatch(offered -> offered.width() == size.width());
+            throw new UnsupportedParametersException(widthOffered ? "height" : "width", "The size " + size
+                    + " is not on offer; the model " + model.bundle() + " makes "
+                    + model.sizes().stream().map(ImageSize::toString).collect(Collectors.joining(", ")) + ".");
+        }
+        if (parameters.steps() < 1 || parameters.steps() > MOST_STEPS) {
+            throw new UnsupportedParametersException("steps",
+                    "steps is " + parameters.steps() + "; it must be from 1 to " + MOST_STEPS + ".");
+        }
+        if (!Double.isFinite(parameters.guidanceScale()) || parameters.guidanceScale() < 0) {
+            throw new UnsupportedParametersException("guidance.scale",
+                    "guidance.scale is " + parameters.guidanceScale() + "; it must be a number from 0.");
+        }
+        if (!(parameters.guidanceCutoff() >= 0 && parameters.guidanceCutoff() <= 1)) {
+            throw new UnsupportedParametersException("guidance.cutoff",
+                    "guidance.cutoff is " + parameters.guidanceCutoff() + "; it must be from 0 to 1.");
+        }
+    }
+
+    @Override
+    public GenerationResult generate(
+            GenerationParameters parameters, List<ImagePrompt> prompts, StepListener listener) {
+        check(parameters);
+        if (prompts.isEmpty()) {
+            throw new IllegalArgumentException("There are no prompts.");
+        }
+        Progress progress = new Progress(listener, parameters.steps(), prompts.size());
+        generating.lock();
+        try {
+            List<GenerationResult> batches = FittingBatches.run(prompts, batchSizes(parameters),
+                    (batch, batchSize) -> generateBatch(parameters, batch, batchSize, progress));
+            return batches.size() == 1 ? batches.get(0) : join(batches);
+        } finally {
+            generating.unlock();
+        }
+    }
+
+    /** The batch sizes that the denoising step takes. */
+    private BatchSizes batchSizes(GenerationParameters parameters) {
+        Guidance guidance = Guidance.of(parameters);
+        ImageSize size = parameters.size();
+        List<Integer> offered = !parameters.compiled() ? List.of() : networks.compiledSizes(
+                batch -> GraphKey.step(guidance.guidedSteps() > 0, batch, size));
+        return offered.isEmpty() ? BatchSizes.upTo(manifest.largestBatch()) : BatchSizes.of(offered);
+    }
+
+    /** The networks of a batch; {@code guided} or {@code unguided} alone where all steps are, or none is. */
+    private record Stages(Network guided, Network unguided, Network decoder) {
+
+        boolean compiled() {
+            return guided.isCompiled() && unguided.isCompiled() && decoder.isCompiled();
+        }
+    }
+
+    private Stages stages(GenerationParameters parameters, int batchSize) {
+        Guidance guidance = Guidance.of(parameters);
+        ImageSize size = parameters.size();
+        boolean compiled = parameters.compiled();
+        Network first = networks.find(GraphKey.step(guidance.guides(0), batchSize, size), compiled);
+        Network last = networks.find(GraphKey.step(guidance.guides(parameters.steps() - 1), batchSize, size), compiled);
+        String decoder = switch (parameters.decoder()) {
+            case FULL -> ModelBundle.VAE_DECODER;
+            case TINY -> ModelBundle.TINY_DECODER;
+        };
+        return new Stages(first, last, networks.find(GraphKey.decoder(decoder, batchSize, size), compiled));
+    }
+
+    /**
+     * @param prompts at most {@code batchSize}; the last one fills the places that are left, whose images are dropped
+     */
+    private GenerationResult generateBatch(
+            GenerationParameters parameters, List<ImagePrompt> prompts, int batchSize, Progress progress) {
+        Guidance guidance = Guidance.of(parameters);
+        List<ImagePrompt> filled = BatchSizes.fill(prompts, batchSize);
+        requireOpen();
+        try (NDManager manager = device.newManager()) {
+            Stages stages = stages(parameters, batchSize);
+            long start = System.nanoTime();
+            TextEncoder.Embeddings embeddings = encode(manager, filled, guidance, parameters.compiled());
+            device.await(embeddings.hiddenStates());
+            long encoded = System.nanoTime();
+            DenoisingLoop loop = new DenoisingLoop(
+                    device, manifest, scheduler(parameters), guidance, stages.guided(), stages.unguided());
+            NDArray latents = loop.run(manager, parameters, filled.stream().map(ImagePrompt::seed).toList(),
+                    embeddings.hiddenStates(), step -> {
+                        progress.stepDone(step, prompts.size());
+                        requireOpen();
+                    });
+            device.await(latents);
+            long denoised = System.nanoTime();
+            NDArray pixels = stages.decoder().run(new NDList(latents), Network.WHOLE).singletonOrThrow();
+            List<GeneratedImage> images = images(parameters, prompts, embeddings.truncated(), pixels);
+            long decoded = System.nanoTime();
+            progress.batchDone(prompts.size());
+            return new GenerationResult(images, Duration.ofNanos(encoded - start),
+                    Duration.ofNanos(denoised - encoded), Duration.ofNanos(decoded - denoised), parameters.steps(),
+                    prompts.size(), embeddings.compiled() && stages.compiled(), device.memory());
+        } catch (CancellationException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            throw DeviceErrors.classify(e);
+        }
+    }
+
+    private Scheduler scheduler(GenerationParameters parameters) {
+        return switch (parameters.scheduler()) {
+            case EULER_ANCESTRAL -> EulerAncestralDiscrete.of(schedule, parameters.steps());
+            case DPMPP_2M -> DpmSolverMultistep.of(schedule, parameters.steps());
+        };
+    }
+
+    /** Embeddings of the negative prompts and then of the prompts, {@code [2B, 77, C]}; of the prompts if none is guided. */
+    private TextEncoder.Embeddings encode(
+            NDManager manager, List<ImagePrompt> prompts, Guidance guidance, boolean compiled) {
+        Stream<String> texts = prompts.stream().map(ImagePrompt::prompt);
+        Stream<String> negatives = prompts.stream().map(ImagePrompt::negativePrompt);
+        return textEncoder.encode(manager,
+                (guidance.guidedSteps() == 0 ? texts : Stream.concat(negatives, texts)).toList(), compiled);
+    }
+
+    /**
+     * @param truncated for each text that was encoded, whether it was cut
+     * @param pixels uint8 {@code [B, height, width, 3]}
+     */
+    private static List<GeneratedImage> images(GenerationParameters parameters, List<ImagePrompt> prompts,
+            List<Boolean> truncated, NDArray pixels) {
+        int batchSize = (int) pixels.getShape().get(0);
+        ByteBuffer host = pixels.toByteBuffer(true);
+        List<GeneratedImage> images = new ArrayList<>();
+        for (int i = 0; i < prompts.size(); i++) {
+            byte[] rgb = new byte[3 * parameters.width() * parameters.height()];
+            host.get(rgb);
+            boolean cut = false;
+            for (int text = i; text < truncated.size(); text += batchSize) {
+                cut |= truncated.get(text);
+            }
+            images.add(new GeneratedImage(parameters.width(), parameters.height(), rgb, prompts.get(i).seed(), cut));
+        }
+        return images;
+    }
+
+    private static GenerationResult join(List<GenerationResult> batches) {
+        GenerationResult last = batches.get(batches.size() - 1);
+        return new GenerationResult(
+                batches.stream().flatMap(batch -> batch.images().stream()).toList(),
+                sum(batches, GenerationResult::textEncoding),
+                sum(batches, GenerationResult::denoising),
+                sum(batches, GenerationResult::decoding),
+                last.steps(),
+                batches.stream().mapToInt(GenerationResult::batchSize).max().orElseThrow(),
+                batches.stream().allMatch(GenerationResult::compiled),
+                batches.stream().flatMap(batch -> batch.memory().stream()).reduce(MemoryStatistics::then));
+    }
+
+    private static Duration sum(
+            List<GenerationResult> batches, Function<GenerationResult, Duration> stage) {
+        return batches.stream().map(stage).reduce(Duration.ZERO, Duration::plus);
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new CancellationException("The pipeline is closed.");
+        }
+    }
+
+    @Override
+    public void close() {
+        closed = true;
+        generating.lock();
+        try {
+            if (freed) {
+                return;
+            }
+            freed = true;
+            textEncoder.close();
+            networks.close();
+        } finally {
+            generating.unlock();
+        }
+    }
+}

@@ -1,0 +1,28 @@
+package dev.darkroom.torch;
+
+import dev.darkroom.diffusion.ImageSize;
+import java.util.Optional;
+
+/**
+ * What one compiled package is for: a module at one batch and size.
+ *
+ * @param module file of the module, as {@code unet.pt}
+ * @param guided whether it is the denoising step with guidance, on two embeddings an image
+ * @param batchSize images, or texts
+ * @param size of the images; empty for the text encoder
+ */
+public record GraphKey(String module, boolean guided, int batchSize, Optional<ImageSize> size) {
+
+    public static GraphKey textEncoder(int batchSize) {
+        return new GraphKey(ModelBundle.TEXT_ENCODER, false, batchSize, Optional.empty());
+    }
+
+    public static GraphKey step(boolean guided, int batchSize, ImageSize size) {
+        return new GraphKey(ModelBundle.UNET, guided, batchSize, Optional.of(size));
+    }
+
+    /** @param module {@link ModelBundle#VAE_DECODER} or {@link ModelBundle#TINY_DECODER} */
+    public static GraphKey decoder(String module, int batchSize, ImageSize size) {
+        return new GraphKey(module, false, batchSize, Optional.of(size));
+    }
+}

@@ -1,0 +1,43 @@
+package dev.darkroom.worker.store;
+
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * The object store, as far as the worker needs it. Implementations are thread-safe. Every method throws
+ * {@link StorageException} when the store cannot be reached or refuses.
+ */
+public interface ImageStore extends AutoCloseable {
+
+    /**
+     * Puts an object unless its key is taken: the first writer wins, atomically where the store has conditional PUTs.
+     *
+     * @param metadata user metadata: names of lower-case letters, digits and hyphens, values in printable ASCII, 2,000
+     *     bytes at most in all; the name {@code sha256} is the store's own
+     * @throws IllegalArgumentException for metadata that S3 would refuse or mangle
+     * @return what the store now holds under the key, be it this object or an earlier one
+     */
+    StoredObject putIfAbsent(String key, byte[] content, String contentType, Map<String, String> metadata);
+
+    /** Puts an object whether or not its key is taken. */
+    StoredObject put(String key, byte[] content, String contentType, Map<String, String> metadata);
+
+    /** The content of an object, for small ones; empty if there is none. */
+    Optional<byte[]> get(String key);
+
+    /** Removes an object; nothing happens if there is none. */
+    void delete(String key);
+
+    /**
+     * Makes sure that the bucket is there and can be written to, creates it where it may, and finds out whether the
+     * store has conditional PUTs. To be called once, before the other methods.
+     */
+    void open();
+
+    /** Asks the store for a sign of life. One attempt, no longer than the time-outs allow. */
+    void ping();
+
+    /** Lets go of connections. */
+    @Override
+    void close();
+}

@@ -1,0 +1,346 @@
+package dev.darkroom.worker.store;
+
+import java.io.ByteArrayInputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+import javax.net.ssl.SSLHandshakeException;
+import javax.net.ssl.SSLPeerUnverifiedException;
+
+import org.jboss.logging.Logger;
+
+import io.minio.BucketExistsArgs;
+import io.minio.GetObjectArgs;
+import io.minio.MakeBucketArgs;
+import io.minio.MinioClient;
+import io.minio.PutObjectArgs;
+import io.minio.RemoveObjectArgs;
+import io.minio.StatObjectArgs;
+import io.minio.errors.ErrorResponseException;
+import io.minio.errors.InsufficientDataException;
+import io.minio.errors.InvalidResponseException;
+import io.minio.errors.MinioException;
+import io.minio.errors.ServerException;
+import okhttp3.ConnectionPool;
+import okhttp3.Dispatcher;
+import okhttp3.OkHttpClient;
+import okhttp3.Protocol;
+
+/**
+ * The object store through the MinIO client: Amazon S3, SeaweedFS, Ceph, MinIO and whatever else speaks S3. Each method
+ * makes one attempt; {@link RetryingImageStore} makes more.
+ *
+ * <p>Stores differ in conditional PUTs: some have them, some refuse the header, and some ignore it and overwrite.
+ * {@link #open()} finds out by trying, on an object of its own. Where they are missing, {@link #putIfAbsent} looks first
+ * (HEAD) and then puts: two writers at the same moment can then both write, and the later one stays.
+ */
+public final class MinioImageStore implements ImageStore {
+
+    private static final Logger LOG = Logger.getLogger(MinioImageStore.class);
+
+    /** Written at the start to see whether this worker may write, and how the store takes conditional PUTs. */
+    static final String PROBE_KEY = "outcomes/darkroom-write-probe";
+
+    /** More than any worker has threads that upload. */
+    private static final int CONCURRENT_CALLS = 128;
+    private static final int CONNECTIONS_KEPT = 16;
+
+    private static final String SHA256 = "sha256";
+    private static final int METADATA_LIMIT = 2000;
+    private static final Pattern METADATA_NAME = Pattern.compile("[a-z0-9-]+");
+    private static final Pattern METADATA_VALUE = Pattern.compile("[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?");
+    private static final Pattern STATUS_IN_MESSAGE = Pattern.compile("Response code: (\\d{3})");
+
+    private static final int PRECONDITION_FAILED = 412;
+    private static final Set<String> TRANSIENT_CODES = Set.of("SlowDown", "RequestTimeout", "InternalError",
+            "ServiceUnavailable", "TooManyRequests", "OperationAborted", "ConditionalRequestConflict");
+
+    private final MinioClient client;
+    private final StoreSettings settings;
+    private volatile boolean conditionalPuts = true;
+
+    /** Connects to nothing yet; {@link #open()} does. */
+    public MinioImageStore(StoreSettings settings) {
+        this.settings = settings;
+        // the client's calls all go through the dispatcher, which lets only five at a time through to one host by default
+        var dispatcher = new Dispatcher();
+        dispatcher.setMaxRequests(CONCURRENT_CALLS);
+        dispatcher.setMaxRequestsPerHost(CONCURRENT_CALLS);
+        var http = new OkHttpClient.Builder()
+                .dispatcher(dispatcher)
+                .connectionPool(new ConnectionPool(CONNECTIONS_KEPT, 1, TimeUnit.MINUTES))
+                .protocols(List.of(Protocol.HTTP_1_1))
+                .connectTimeout(settings.connectTimeout())
+                .readTimeout(settings.readTimeout())
+                .writeTimeout(settings.readTimeout())
+                .build();
+        client = MinioClient.builder()
+                .endpoint(settings.endpoint().toString())
+                .region(settings.region())
+                .credentials(settings.accessKey(), settings.secretKey())
+                .httpClient(http, true)
+                .build();
+        if (settings.pathStyle()) {
+            client.disableVirtualStyleEndpoint();
+        } else {
+            client.enableVirtualStyleEndpoint();
+        }
+    }
+
+    @Override
+    public StoredObject putIfAbsent(String key, byte[] content, String contentType, Map<String, String> metadata) {
+        if (!conditionalPuts) {
+            Optional<StoredObject> earlier = find(key);
+            return earlier.isPresent() ? earlier.get() : put(key, content, contentType, metadata);
+        }
+        try {
+            return write(key, content, contentType, metadata, Map.of("If-None-Match", "*"));
+        } catch (ErrorResponseException e) {
+            if (e.response().code() != PRECONDITION_FAILED) {
+                throw fault("put", key, e);
+            }
+            return find(key).orElseThrow(() -> new StorageException(
+                    "the store has an object under " + key + " when it is put and none when it is looked at", true, e));
+        } catch (Exception e) {
+            throw fault("put", key, e);
+        }
+    }
+
+    @Override
+    public StoredObject put(String key, byte[] content, String contentType, Map<String, String> metadata) {
+        try {
+            return write(key, content, contentType, metadata, Map.of());
+        } catch (Exception e) {
+            throw fault("put", key, e);
+        }
+    }
+
+    @Override
+    public Optional<byte[]> get(String key) {
+        var args = GetObjectArgs.builder().bucket(settings.bucket()).object(key).build();
+        try (var response = client.getObject(args)) {
+            return Optional.of(response.readAllBytes());
+        } catch (ErrorResponseException e) {
+            if (noSuchObject(e)) {
+                return Optional.empty();
+            }
+            throw fault("get", key, e);
+        } catch (Exception e) {
+            throw fault("get", key, e);
+        }
+    }
+
+    @Override
+    public void delete(String key) {
+        try {
+            client.removeObject(RemoveObjectArgs.builder().bucket(settings.bucket()).object(key).build());
+        } catch (Exception e) {
+            throw fault("delete", key, e);
+        }
+    }
+
+    @Override
+    public void open() {
+        if (!bucketExists()) {
+            if (!settings.createBucket()) {
+                throw new StorageException("there is no bucket '%s' at %s, and creating it is not allowed"
+                        .formatted(settings.bucket(), settings.endpoint()), false, null);
+            }
+            createBucket();
+        }
+        conditionalPuts = hasConditionalPuts();
+        LOG.infof("store=open endpoint=%s bucket=%s conditionalPuts=%s",
+                settings.endpoint(), settings.bucket(), conditionalPuts);
+    }
+
+    @Override
+    public void ping() {
+        if (!bucketExists()) {
+            throw new StorageException("there is no bucket '%s' at %s"
+                    .formatted(settings.bucket(), settings.endpoint()), false, null);
+        }
+    }
+
+    @Override
+    public void close() {
+        try {
+            client.close();
+        } catch (Exception e) {
+            LOG.debugf(e, "store=close endpoint=%s", settings.endpoint());
+        }
+    }
+
+    /** Whether the store was seen to refuse a conditional PUT on a key that is taken. */
+    boolean conditionalPuts() {
+        return conditionalPuts;
+    }
+
+    private boolean bucketExists() {
+        try {
+            return client.bucketExists(BucketExistsArgs.builder().bucket(settings.bucket()).build());
+        } catch (Exception e) {
+            throw fault("look for", settings.bucket(), e);
+        }
+    }
+
+    private void createBucket() {
+        try {
+            client.makeBucket(MakeBucketArgs.builder().bucket(settings.bucket()).build());
+        } catch (ErrorResponseException e) {
+            // workers that start together all try, and one is first
+            if (!e.errorResponse().code().startsWith("BucketAlready")) {
+                throw fault("create", settings.bucket(), e);
+            }
+        } catch (Exception e) {
+            throw fault("create", settings.bucket(), e);
+        }
+    }
+
+    private boolean hasConditionalPuts() {
+        byte[] content = "darkroom".getBytes(StandardCharsets.UTF_8);
+        put(PROBE_KEY, content, "text/plain", Map.of());
+        try {
+            write(PROBE_KEY, content, "text/plain", Map.of(), Map.of("If-None-Match", "*"));
+            return false;
+        } catch (ErrorResponseException e) {
+            int status = e.response().code();
+            if (status == PRECONDITION_FAILED) {
+                return true;
+            }
+            if (status == 400 || status == 501) {
+                return false;
+            }
+            throw fault("put", PROBE_KEY, e);
+        } catch (Exception e) {
+            throw fault("put", PROBE_KEY, e);
+        }
+    }
+
+    private StoredObject write(String key, byte[] content, String contentType, Map<String, String> metadata,
+            Map<String, String> conditions) throws MinioException, IOException, GeneralSecurityException {
+        String sha256 = Sha256.hex(content);
+        var described = new LinkedHashMap<>(checked(metadata));
+        described.put(SHA256, sha256);
+        var response = client.putObject(PutObjectArgs.builder()
+                .bucket(settings.bucket())
+                .object(key)
+                .stream(new ByteArrayInputStream(content), content.length, -1)
+                .contentType(contentType)
+                .userMetadata(described)
+                .extraHeaders(conditions)
+                .build());
+        return new StoredObject(settings.bucket(), key, unquoted(response.etag()), sha256, content.length, true);
+    }
+
+    private Optional<StoredObject> find(String key) {
+        try {
+            var stat = client.statObject(StatObjectArgs.builder().bucket(settings.bucket()).object(key).build());
+            String sha256 = stat.userMetadata().get(SHA256);
+            if (sha256 == null) {
+                // not written by a Darkroom
+                Optional<byte[]> content = get(key);
+                if (content.isEmpty()) {
+                    return Optional.empty();
+                }
+                sha256 = Sha256.hex(content.get());
+            }
+            return Optional.of(new StoredObject(
+                    settings.bucket(), key, unquoted(stat.etag()), sha256, stat.size(), false));
+        } catch (StorageException e) {
+            throw e;
+        } catch (ErrorResponseException e) {
+            if (noSuchObject(e)) {
+                return Optional.empty();
+            }
+            throw fault("look for", key, e);
+        } catch (Exception e) {
+            throw fault("look for", key, e);
+        }
+    }
+
+    private static boolean noSuchObject(ErrorResponseException e) {
+        return "NoSuchKey".equals(e.errorResponse().code()) || "NoSuchObject".equals(e.errorResponse().code());
+    }
+
+    private static String unquoted(String etag) {
+        return etag.replace("\"", "");
+    }
+
+    private static Map<String, String> checked(Map<String, String> metadata) {
+        int bytes = 0;
+        for (var entry : metadata.entrySet()) {
+            String name = entry.getKey();
+            String value = entry.getValue();
+            if (!METADATA_NAME.matcher(name).matches() || name.equals(SHA256)) {
+                throw new IllegalArgumentException("metadata cannot be named '" + name
+                        + "'; names are of lower-case letters, digits and hyphens, and 'sha256' is taken");
+            }
+            if (!METADATA_VALUE.matcher(value).matches()) {
+                throw new IllegalArgumentException("metadata '" + name
+                        + "' is not printable ASCII without blanks at its ends");
+            }
+            bytes += name.length() + value.length();
+        }
+        if (bytes > METADATA_LIMIT) {
+            throw new IllegalArgumentException(
+                    "metadata of %d bytes; at most %d are allowed".formatted(bytes, METADATA_LIMIT));
+        }
+        return metadata;
+    }
+
+    private StorageException fault(String verb, String what, Exception e) {
+        if (e instanceof StorageException already) {
+            return already;
+        }
+        if (e instanceof IllegalArgumentException mistake) {
+            throw mistake;
+        }
+        // the client wraps an interruption in a RuntimeException and forgets the flag
+        if (e.getCause() instanceof InterruptedException) {
+            Thread.currentThread().interrupt();
+        }
+        return new StorageException("could not %s %s at %s: %s"
+                .formatted(verb, what, settings.endpoint(), reason(e)), transientFault(e), e);
+    }
+
+    private static String reason(Exception e) {
+        if (e instanceof ErrorResponseException refusal) {
+            return "HTTP %d %s (%s)".formatted(
+                    refusal.response().code(), refusal.errorResponse().code(), refusal.errorResponse().message());
+        }
+        return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+    }
+
+    private static boolean transientFault(Exception e) {
+        if (e instanceof ErrorResponseException refusal) {
+            return transientStatus(refusal.response().code())
+                    || TRANSIENT_CODES.contains(refusal.errorResponse().code());
+        }
+        if (e instanceof ServerException failure) {
+            return transientStatus(failure.statusCode());
+        }
+        if (e instanceof InvalidResponseException) {
+            // a proxy's page instead of the store's answer; the status stands in the message alone
+            Matcher status = STATUS_IN_MESSAGE.matcher(String.valueOf(e.getMessage()));
+            return status.find() && transientStatus(Integer.parseInt(status.group(1)));
+        }
+        if (e instanceof SSLHandshakeException || e instanceof SSLPeerUnverifiedException) {
+            return false;
+        }
+        return e instanceof IOException || e instanceof InsufficientDataException
+                || e.getCause() instanceof InterruptedException;
+    }
+
+    private static boolean transientStatus(int status) {
+        return status >= 500 && status != 501 || status == 429 || status == 408;
+    }
+}

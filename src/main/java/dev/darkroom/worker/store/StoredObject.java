@@ -1,0 +1,19 @@
+package dev.darkroom.worker.store;
+
+/**
+ * An object in the store.
+ *
+ * @param bucket its bucket
+ * @param key its key
+ * @param etag the store's entity tag, without quotes
+ * @param sha256 SHA-256 of the content, lower-case hex
+ * @param bytes length of the content
+ * @param created whether this very put made it; false where an earlier object was kept
+ */
+public record StoredObject(String bucket, String key, String etag, String sha256, long bytes, boolean created) {
+
+    /** The object's address, as {@code s3://bucket/key}. */
+    public String uri() {
+        return "s3://" + bucket + "/" + key;
+    }
+}

@@ -1,0 +1,199 @@
+package dev.darkroom.contract;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.junit.jupiter.params.provider.Arguments.arguments;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.cloudevents.CloudEvent;
+import io.cloudevents.core.builder.CloudEventBuilder;
+import io.cloudevents.core.format.EventDeserializationException;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
+import java.util.stream.StreamSupport;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.header.Header;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Events on Kafka and in storage. */
+class EventsTest {
+
+    private static final Instant TIME = Instant.parse("2026-01-31T12:00:00.123456789Z");
+    private static final String DIGEST = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+    private static final Events EVENTS = new Events("/darkroom");
+    private static final Schemas SCHEMAS = new Schemas();
+    private static final ObjectMapper MAPPER = new ObjectMapper();
+
+    private static final Completed COMPLETED = new Completed(
+            "order-4711",
+            List.of(new Completed.Image("darkroom", "images/7e/order-4711-0.png",
+                    "s3://darkroom/images/7e/order-4711-0.png", "098f6bcd", DIGEST, 412_345, 512, 512, Long.MIN_VALUE)),
+            new Completed.Parameters("schöner 🍎", "", "final", 512, 512, 20, "dpmpp-2m",
+                    new Completed.Guidance(7.5, 0.4), "tiny", Long.MIN_VALUE, 1,
+                    new Completed.Output(ImageFormat.PNG), false),
+            new Completed.Timings(0, 1.841, 1e-3, 12345678.901, 1e9, 0.1, 3, 20, 1),
+            Optional.of(new Completed.Vram(2_040_109_465L, 2_147_483_648L, 2_684_354_560L, 85_899_345_920L)),
+            new Completed.Model("sd15", DIGEST, "cuda:0 NVIDIA A100-SXM4-80GB", "PyTorch 2.7.1", true),
+            Map.of("b", "2", "a", "1"));
+    private static final Failed FAILED = new Failed("order-4711", FailureReason.INVALID_REQUEST, Optional.of("steps"),
+            "steps must be a whole number from 1 to 150, but is 1000.", Map.of());
+
+    @Test
+    void theOutcomeIsInTheValueAndTheAttributesAreInTheHeaders() throws IOException {
+        ProducerRecord<String, byte[]> record = Events.toRecord("darkroom.completions", "key",
+                EVENTS.of(COMPLETED, TIME));
+
+        assertThat(record.topic()).isEqualTo("darkroom.completions");
+        assertThat(record.key()).isEqualTo("key");
+        assertThat(headers(record)).containsExactlyInAnyOrderEntriesOf(Map.of(
+                "ce_specversion", "1.0",
+                "ce_id", "order-4711.completed",
+                "ce_source", "/darkroom",
+                "ce_type", "dev.darkroom.image.completed.v1",
+                "ce_subject", "order-4711",
+                "ce_time", "2026-01-31T12:00:00.123456789Z",
+                "ce_dataschema", "https://darkroom.dev/schemas/image.completed.v1.schema.json",
+                "content-type", "application/json"));
+        assertThat(MAPPER.readTree(record.value()).at("/images/0/seed").longValue()).isEqualTo(Long.MIN_VALUE);
+    }
+
+    @Test
+    void idsAreDerivedFromTheRequestId() {
+        assertThat(EVENTS.of(COMPLETED, TIME).getId()).isEqualTo("order-4711.completed");
+        assertThat(EVENTS.of(FAILED, TIME).getId()).isEqualTo("order-4711.failed");
+        assertThat(EVENTS.of(Progress.started("order-4711", 20), TIME).getId()).isEqualTo("order-4711.progress.0");
+        assertThat(EVENTS.of(Progress.denoising("order-4711", 7, 20), TIME).getId())
+                .isEqualTo("order-4711.progress.7");
+    }
+
+    @Test
+    void aRecordWithoutKeyStaysWithoutKey() {
+        assertThat(Events.toRecord("darkroom.completions", null, EVENTS.of(FAILED, TIME)).key()).isNull();
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("everyKindOfEvent")
+    void everyEventKeepsItsSchema(String id, CloudEvent event) throws IOException {
+        assertThat(SCHEMAS.of(type(event)).validate(MAPPER.readTree(event.getData().toBytes()))).isEmpty();
+    }
+
+    @ParameterizedTest(name = "{0}")
+    @MethodSource("everyKindOfEvent")
+    void anEventFromTheStoreMakesTheSameRecordByteByByte(String id, CloudEvent event) {
+        CloudEvent stored = Events.fromStructured(Events.toStructured(event));
+
+        ProducerRecord<String, byte[]> first = Events.toRecord("topic", "key", event);
+        ProducerRecord<String, byte[]> replay = Events.toRecord("topic", "key", stored);
+        assertThat(text(replay.value())).isEqualTo(text(first.value()));
+        assertThat(headers(replay)).isEqualTo(headers(first));
+    }
+
+    @Test
+    void aStoredEventIsReadableJson() throws IOException {
+        JsonNode stored = MAPPER.readTree(Events.toStructured(EVENTS.of(COMPLETED, TIME)));
+
+        assertThat(stored.get("id").textValue()).isEqualTo("order-4711.completed");
+        assertThat(stored.at("/data/parameters/prompt").textValue()).isEqualTo("schöner 🍎");
+    }
+
+    @Test
+    void aConsumedRecordTellsItsOutcome() {
+        for (Outcome outcome : List.of(COMPLETED, FAILED)) {
+            ProducerRecord<String, byte[]> record = Events.toRecord("topic", "key", EVENTS.of(outcome, TIME));
+            assertThat(Events.outcome(Events.fromRecord(record.headers(), record.value()))).isEqualTo(outcome);
+        }
+    }
+
+    @Test
+    void aConsumedRecordTellsItsProgress() {
+        Progress progress = Progress.denoising("order-4711", 7, 20);
+        ProducerRecord<String, byte[]> record = Events.toRecord("topic", "key", EVENTS.of(progress, TIME));
+
+        assertThat(Events.progress(Events.fromRecord(record.headers(), record.value()))).isEqualTo(progress);
+    }
+
+    @Test
+    void fieldsOfALaterVersionAreIgnored() {
+        CloudEvent later = CloudEventBuilder.from(EVENTS.of(FAILED, TIME)).withData("""
+                {"requestId": "r", "reason": "EXPIRED", "message": "m", "retryable": false, "novelty": [1]}"""
+                .getBytes(StandardCharsets.UTF_8)).build();
+
+        assertThat(Events.outcome(later)).isEqualTo(
+                new Failed("r", FailureReason.EXPIRED, Optional.empty(), "m", false, Map.of()));
+    }
+
+    @Test
+    void whatIsNoOutcomeIsRefused() {
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Events.outcome(EVENTS.of(Progress.started("r", 1), TIME)))
+                .withMessageContaining("dev.darkroom.image.progress.v1");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Events.outcome(CloudEventBuilder.from(EVENTS.of(FAILED, TIME))
+                        .withData("{".getBytes(StandardCharsets.UTF_8)).build()))
+                .withMessageContaining("order-4711.failed");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> Events.outcome(CloudEventBuilder.from(EVENTS.of(FAILED, TIME)).withoutData().build()))
+                .withMessageContaining("no data");
+        assertThatThrownBy(() -> Events.fromStructured("{}".getBytes(StandardCharsets.UTF_8)))
+                .isInstanceOf(EventDeserializationException.class);
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aFailureIsAsRetryableAsItsReason(FailureReason reason) {
+        assertThat(new Failed("r", reason, Optional.empty(), "m", Map.of()).retryable()).isEqualTo(reason.retryable());
+    }
+
+    @Test
+    void millisecondsKeepTheMicrosecondsAndAreNeverNegative() {
+        assertThat(Completed.Timings.milliseconds(Duration.ofNanos(1_234_567))).isEqualTo(1.234);
+        assertThat(Completed.Timings.milliseconds(Duration.ofMinutes(10))).isEqualTo(600_000);
+        assertThat(Completed.Timings.milliseconds(Duration.ofMillis(-5))).isZero();
+    }
+
+    @Test
+    void theSourceMustBeAUriReference() {
+        assertThat(new Events("https://example.com/darkroom").of(FAILED, TIME).getSource())
+                .isEqualTo(URI.create("https://example.com/darkroom"));
+        assertThatIllegalArgumentException().isThrownBy(() -> new Events("not a uri"));
+    }
+
+    static Stream<Arguments> everyKindOfEvent() {
+        Completed onCpu = new Completed("on-cpu", COMPLETED.images(), COMPLETED.parameters(),
+                COMPLETED.timings(), Optional.empty(), COMPLETED.model(), Map.of());
+        return Stream.concat(
+                Stream.of(EVENTS.of(COMPLETED, TIME), EVENTS.of(onCpu, TIME),
+                        EVENTS.of(Progress.started("r", 20), TIME), EVENTS.of(Progress.denoising("r", 20, 20), TIME)),
+                Stream.of(FailureReason.values()).map(reason -> EVENTS.of(
+                        new Failed(reason.name(), reason, Optional.empty(), "m", Map.of("k", "v")), TIME)))
+                .map(event -> arguments(event.getId(), event));
+    }
+
+    private static EventType type(CloudEvent event) {
+        return Stream.of(EventType.values()).filter(type -> type.type().equals(event.getType())).findFirst()
+                .orElseThrow();
+    }
+
+    private static Map<String, String> headers(ProducerRecord<?, ?> record) {
+        return StreamSupport.stream(record.headers().spliterator(), false)
+                .collect(Collectors.toMap(Header::key, header -> text(header.value())));
+    }
+
+    private static String text(byte[] utf8) {
+        return new String(utf8, StandardCharsets.UTF_8);
+    }
+}

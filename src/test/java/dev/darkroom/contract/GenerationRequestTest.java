@@ -1,0 +1,106 @@
+package dev.darkroom.contract;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+
+import dev.darkroom.contract.ReadResult.Understood;
+import java.nio.charset.StandardCharsets;
+import java.util.stream.IntStream;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.junit.jupiter.api.Test;
+
+/** Seeds and digests. The values are fixed: images and outcomes in users' stores depend on them. */
+class GenerationRequestTest {
+
+    private static final RequestReader READER = new RequestReader();
+
+    private static final String PLAIN = """
+            {"requestId": "order-4711", "prompt": "a red apple"}""";
+    private static final String EVERYTHING = """
+            {"requestId": "order-4711", "prompt": "a red apple 🍎", "negativePrompt": "text", "profile": "baseline",
+             "width": 512, "height": 768, "steps": 25, "scheduler": "dpmpp-2m", "guidance": {"scale": 6, "cutoff": 0.5},
+             "decoder": "full", "seed": -42, "count": 3, "output": {"format": "webp"},
+             "deadline": "2026-01-31T12:00:00Z", "metadata": {"b": "2", "a": "1"}}""";
+
+    @Test
+    void withoutASeedTheSeedIsTheBeginningOfTheRequestIdsSha256() {
+        // sha256("order-4711") = 173d0ddbff034193…
+        assertThat(request(PLAIN).resolvedSeed()).isEqualTo(0x173d0ddbff034L);
+    }
+
+    @Test
+    void aDerivedSeedIsExactAsADouble() {
+        assertThat(IntStream.range(0, 1_000)
+                .mapToLong(i -> request(PLAIN.replace("order-4711", "order-" + i)).seedOf(7)))
+                .allMatch(seed -> seed >= 0 && seed < 1L << 53)
+                .doesNotHaveDuplicates();
+    }
+
+    @Test
+    void aSeedInTheRequestIsKeptAndTheImagesCountUpFromIt() {
+        GenerationRequest request = request(EVERYTHING);
+
+        assertThat(request.resolvedSeed()).isEqualTo(-42);
+        assertThat(request.seedOf(0)).isEqualTo(-42);
+        assertThat(request.seedOf(2)).isEqualTo(-40);
+    }
+
+    @Test
+    void theDigestIsTheSha256OfTheCanonicalJson() {
+        assertThat(RequestJson.canonical(request(PLAIN))).isEqualTo("""
+                {"requestId":"order-4711","prompt":"a red apple","profile":"final","count":1,\
+                "output":{"format":"png"},"seed":408815887446068}""");
+        assertThat(request(PLAIN).digest())
+                .isEqualTo("9b3cdd83dba90a1c6b9938d06a3c824285efab5f1f22df48e016fb0df8459cfe");
+        assertThat(request(EVERYTHING).digest())
+                .isEqualTo("8d9794b1242fe9bc6369a5628398377786d56d29382961afeb766dc0a1bb8e46");
+    }
+
+    @Test
+    void theSameRequestSpeltOtherwiseHasTheSameDigest() {
+        assertThat(request("""
+                {"output": {}, "negativePrompt": "", "metadata": {}, "count": 1, "profile": "final",
+                 "prompt": "a red\\u0020apple", "requestId": "order-4711"}""").digest())
+                .isEqualTo(request(PLAIN).digest());
+        assertThat(request(EVERYTHING
+                .replace("\"b\": \"2\", \"a\": \"1\"", "\"a\": \"1\", \"b\": \"2\"")
+                .replace("\"scale\": 6", "\"scale\": 6.0")).digest())
+                .isEqualTo(request(EVERYTHING).digest());
+    }
+
+    @Test
+    void aLaterDeadlineDoesNotChangeTheDigest() {
+        assertThat(request(EVERYTHING.replace("2026-01-31", "2026-02-01")).digest())
+                .isEqualTo(request(EVERYTHING).digest());
+    }
+
+    @Test
+    void whateverElseIsAskedForChangesTheDigest() {
+        String[][] changes = {
+            {"order-4711", "order-4712"}, {"apple", "pear"}, {"\"text\"", "\"texts\""}, {"baseline", "euler-30"},
+            {"512", "520"}, {"768", "776"},
+            {"\"steps\": 25", "\"steps\": 26"}, {"dpmpp-2m", "euler-ancestral"}, {"\"scale\": 6", "\"scale\": 7"}, {"0.5", "0.25"},
+            {"\"full\"", "\"tiny\""}, {"-42", "42"}, {"\"count\": 3", "\"count\": 4"}, {"webp", "png"},
+            {"\"b\": \"2\"", "\"b\": \"3\""}, {"\"width\": 512, ", ""}, {"\"seed\": -42, ", ""},
+        };
+        for (String[] change : changes) {
+            String changed = EVERYTHING.replaceFirst(change[0], change[1]);
+            assertThat(changed).isNotEqualTo(EVERYTHING);
+            assertThat(request(changed).digest()).as(changed).isNotEqualTo(request(EVERYTHING).digest());
+        }
+    }
+
+    @Test
+    void aRequestForNoImageCannotBeMade() {
+        GenerationRequest request = request(PLAIN);
+        assertThatIllegalArgumentException().isThrownBy(() -> new GenerationRequest(request.requestId(),
+                request.prompt(), "", "final", Overrides.NONE, request.seed(), 0, ImageFormat.PNG, request.deadline(),
+                request.metadata()));
+    }
+
+    private static GenerationRequest request(String json) {
+        ReadResult result = READER.read(json.getBytes(StandardCharsets.UTF_8), new RecordHeaders());
+        assertThat(result).isInstanceOf(Understood.class);
+        return ((Understood) result).request();
+    }
+}

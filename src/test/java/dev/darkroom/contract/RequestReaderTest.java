@@ -1,0 +1,146 @@
+package dev.darkroom.contract;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.darkroom.contract.ReadResult.Refused;
+import dev.darkroom.contract.ReadResult.Undecodable;
+import dev.darkroom.contract.ReadResult.Understood;
+import java.time.Instant;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
+import java.util.OptionalLong;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What the reader makes of records that mean well; those that do not are in {@link HostileRecordsTest}. */
+class RequestReaderTest {
+
+    private static final GenerationRequest SMALLEST = new GenerationRequest("order-4711", "a red apple", "", "final",
+            Overrides.NONE, OptionalLong.empty(), 1, ImageFormat.PNG, Optional.empty(), Map.of());
+    private static final GenerationRequest EVERYTHING = new GenerationRequest("order-4712", "a red apple 🍎\n", "text",
+            "baseline", new Overrides(OptionalInt.of(512), OptionalInt.of(768), OptionalInt.of(25),
+                    Optional.of("dpmpp-2m"), OptionalDouble.of(6.5), OptionalDouble.of(0.5), Optional.of("full")),
+            OptionalLong.of(Long.MIN_VALUE), 4, ImageFormat.WEBP, Optional.of(Instant.parse("2026-01-31T11:00:00.25Z")),
+            Map.of("product", "sku-123"));
+
+    private final RequestReader reader = new RequestReader();
+
+    @Test
+    void plainJsonIsUnderstood() {
+        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"a red apple\"}")).isEqualTo(new Understood(SMALLEST));
+    }
+
+    @Test
+    void everyFieldIsUnderstood() {
+        assertThat(read("""
+                {"requestId": "order-4712", "prompt": "a red apple 🍎\\n", "negativePrompt": "text",
+                 "profile": "baseline", "width": 512, "height": 768, "steps": 25, "scheduler": "dpmpp-2m",
+                 "guidance": {"scale": 6.5, "cutoff": 0.5}, "decoder": "full", "seed": -9223372036854775808, "count": 4,
+                 "output": {"format": "webp"}, "deadline": "2026-01-31T12:00:00.250+01:00",
+                 "metadata": {"product": "sku-123"}}""")).isEqualTo(new Understood(EVERYTHING));
+    }
+
+    @Test
+    void aCloudEventInBinaryModeIsUnderstood() {
+        ProducerRecord<String, byte[]> record = Events.toRecord("darkroom.requests", "key",
+                new Events("/shop").of(EVERYTHING, Instant.EPOCH));
+
+        assertThat(reader.read(record.value(), record.headers())).isEqualTo(new Understood(EVERYTHING));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"application/cloudevents+json", "application/cloudevents+json; charset=UTF-8"})
+    void aCloudEventInStructuredModeIsUnderstood(String contentType) {
+        byte[] value = Events.toStructured(new Events("/shop").of(EVERYTHING, Instant.EPOCH));
+
+        assertThat(reader.read(value, headers("content-type", contentType))).isEqualTo(new Understood(EVERYTHING));
+    }
+
+    @ParameterizedTest
+    @CsvSource({"traceparent, 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "content-type, text/plain",
+        "content-type, application/json", "__TypeId__, com.example.Request"})
+    void headersOfOtherToolsDoNotMatterToPlainJson(String key, String value) {
+        assertThat(reader.read("{\"requestId\": \"order-4711\", \"prompt\": \"a red apple\"}".getBytes(UTF_8),
+                headers(key, value))).isEqualTo(new Understood(SMALLEST));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"application/json", "application/json; charset=utf-8", "Application/JSON",
+        "application/vnd.example+json"})
+    void theDataOfACloudEventMayBeAnyJson(String contentType) {
+        ProducerRecord<String, byte[]> record = Events.toRecord("darkroom.requests", "key",
+                new Events("/shop").of(SMALLEST, Instant.EPOCH));
+        record.headers().remove("content-type").add("content-type", contentType.getBytes(UTF_8));
+
+        assertThat(reader.read(record.value(), record.headers())).isEqualTo(new Understood(SMALLEST));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {".", "..", "-", "_", "A.b_c-9", "0b9e7f0c-5a8e-4b6e-9c59-6d5c1a5a2f11"})
+    void everyRequestIdOfTheAllowedCharactersIsUnderstood(String requestId) {
+        assertThat(read("{\"requestId\": \"" + requestId + "\", \"prompt\": \"p\"}"))
+                .isInstanceOfSatisfying(Understood.class,
+                        understood -> assertThat(understood.request().requestId()).isEqualTo(requestId));
+    }
+
+    @Test
+    void aRefusalSaysWhatWasWrongAndWhatIsAllowed() {
+        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"steps\": 1000}")).isEqualTo(new Refused(
+                "order-4711", FailureReason.INVALID_REQUEST, "steps",
+                "steps must be a whole number from 1 to 150, but is 1000."));
+        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"scheduler\": \"ddim\"}")).isEqualTo(new Refused(
+                "order-4711", FailureReason.INVALID_REQUEST, "scheduler",
+                "scheduler must be one of euler-ancestral, dpmpp-2m, but is \"ddim\"."));
+        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"guidance\": {\"cutof\": 1}}")).isEqualTo(
+                new Refused("order-4711", FailureReason.INVALID_REQUEST, "guidance.cutof",
+                        "guidance.cutof is not a known field; allowed in guidance: scale, cutoff."));
+        assertThat(read("{\"requestId\": \"order-4711\"}")).isEqualTo(new Refused("order-4711",
+                FailureReason.INVALID_REQUEST, "prompt", "prompt is missing; required: requestId, prompt."));
+        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"deadline\": \"soon\"}")).isEqualTo(new Refused(
+                "order-4711", FailureReason.INVALID_REQUEST, "deadline",
+                "deadline must be an RFC 3339 date and time, such as 2026-01-31T12:00:00Z, but is \"soon\"."));
+    }
+
+    @Test
+    void aRefusalTellsOfSeveralFields() {
+        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"\", \"steps\": 0, \"count\": 9}"))
+                .isInstanceOfSatisfying(Refused.class, refused -> assertThat(refused.message())
+                        .contains("prompt must be", "steps must be", "count must be").doesNotContain("more"));
+        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"\", \"steps\": 0, \"count\": 9, \"width\": 1}"))
+                .isInstanceOfSatisfying(Refused.class, refused -> assertThat(refused.message())
+                        .endsWith("And there is more."));
+    }
+
+    @Test
+    void aRefusalIsAnsweredByAFailedEvent() {
+        Refused refused = (Refused) read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"steps\": 1000}");
+
+        assertThat(refused.outcome()).isEqualTo(new Failed("order-4711", FailureReason.INVALID_REQUEST,
+                Optional.of("steps"), refused.message(), false, Map.of()));
+    }
+
+    @Test
+    void whatCannotBeDecodedSaysWhereItBroke() {
+        assertThat(read("{\"requestId\": \"order-4711\",\n \"prompt\": a red apple}"))
+                .isInstanceOfSatisfying(Undecodable.class, undecodable -> assertThat(undecodable.message())
+                        .startsWith("the value is not JSON: line 2, column 12: Unrecognized token 'a'"));
+        assertThat(read("{\"prompt\": \"p\"}")).isEqualTo(new Undecodable(
+                "requestId is missing; it must be 1 to 64 of letters, digits, '.', '_' and '-'"));
+    }
+
+    private ReadResult read(String value) {
+        return reader.read(value.getBytes(UTF_8), new RecordHeaders());
+    }
+
+    private static Headers headers(String key, String value) {
+        return new RecordHeaders().add(key, value.getBytes(UTF_8));
+    }
+}

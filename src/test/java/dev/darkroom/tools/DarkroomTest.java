@@ -1,0 +1,66 @@
+package dev.darkroom.tools;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class DarkroomTest {
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', quoteCharacter = '"', textBlock = """
+            genrate                              | Unmatched argument at index 0: 'genrate'
+            generate                             | there is nothing to generate: give a PROMPT, or a file of prompts
+            generate a --prompts b               | give either a PROMPT or --prompts FILE, not both
+            generate --prompts no-such-file      | there is no file no-such-file
+            generate a --count 0                 | --count is 0; it must be at least 1
+            generate a --profile fast            | there is no profile 'fast'; there are baseline, compiled,
+            generate a --scheduler ddim          | there is no scheduler 'ddim'; there are euler-ancestral, dpmpp-2m
+            generate a --decoder huge            | there is no decoder 'huge'; there are full, tiny
+            generate a --device gpu              | 'gpu' is no device; it is cpu, or a GPU's index from 0
+            generate a --steps many              | 'many' is not an int
+            demo a --count 9                     | --count is 9; a request may ask for 1 to 8 images
+            demo a b                             | Unmatched argument at index 2: 'b'
+            bench --requests 0                   | --requests is 0; it must be at least 1
+            bench --devices 0                    | --devices names one device; it must name those of two workers or more
+            bench --devices 0,1 --requests 7     | --requests is 7; for 2 workers it must be at least 8, one for each partition
+            send                                 | Missing required parameter: 'FILE'
+            gpu                                  | Missing required subcommand: setup or doctor
+            gpu setup --checkpoint no-such-dir   | --checkpoint is no-such-dir, and there is no such folder
+            gpu setup --device one               | 'one' is no device; it is cpu, or a GPU's index from 0
+            send no-such-file                    | there is no file no-such-file
+            """)
+    void wrongArgumentsAreToldAndExitWith2(String arguments, String sentence) {
+        CommandLineRun run = CommandLineRun.of(arguments.split(" "));
+
+        assertThat(run.err()).contains(sentence).contains("--help");
+        assertThat(run.out()).isEmpty();
+        assertThat(run.exitCode()).isEqualTo(2);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"demo", "generate", "stack", "send", "worker", "bench", "gpu"})
+    void everyCommandExplainsItselfWithAnExample(String command) {
+        CommandLineRun run = CommandLineRun.of(command, "--help");
+
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out()).startsWith("Usage: darkroom " + command).contains("Example");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"setup", "doctor"})
+    void soDoTheCommandsOfAGpu(String command) {
+        CommandLineRun run = CommandLineRun.of("gpu", command, "--help");
+
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out()).startsWith("Usage: darkroom gpu " + command).contains("Example");
+    }
+
+    @Test
+    void theHelpListsEveryCommand() {
+        assertThat(CommandLineRun.of("--help").out())
+                .contains("  demo ", "  generate ", "  stack ", "  send ", "  worker ", "  bench ", "  gpu ");
+    }
+}

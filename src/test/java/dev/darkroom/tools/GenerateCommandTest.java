@@ -1,0 +1,122 @@
+package dev.darkroom.tools;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import javax.imageio.ImageIO;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class GenerateCommandTest {
+
+    private static final ObjectMapper JSON = new ObjectMapper();
+
+    @TempDir
+    private Path folder;
+
+    @Test
+    void aPromptBecomesAnImageAndALineOfJson() throws IOException {
+        CommandLineRun run = generate("a red apple", "--seed", "7", "--steps", "2");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        BufferedImage image = ImageIO.read(folder.resolve("000.png").toFile());
+        assertThat(image.getWidth()).isEqualTo(128);
+        assertThat(image.getHeight()).isEqualTo(128);
+        JsonNode line = JSON.readTree(run.outLines().get(0));
+        assertThat(line.path("index").asInt()).isZero();
+        assertThat(line.path("file").asText()).isEqualTo(folder.resolve("000.png").toString());
+        assertThat(line.path("prompt").asText()).isEqualTo("a red apple");
+        assertThat(line.path("seed").asLong()).isEqualTo(7);
+        assertThat(line.at("/parameters/profile").asText()).isEqualTo("final");
+        assertThat(line.at("/parameters/steps").asInt()).isEqualTo(2);
+        assertThat(line.at("/timings/denoising").asDouble()).isPositive();
+        assertThat(line.at("/model/bundle").asText()).isEqualTo("mini");
+        assertThat(line.has("vram")).as("memory of a CPU").isFalse();
+    }
+
+    @Test
+    void promptsKeepTheirOrderAndTheirSeedsWhateverTheBatch() throws IOException {
+        Path prompts = Files.writeString(folder.resolve("prompts.txt"), "a red apple\n\n  a blue mug  \na green boat\n");
+
+        CommandLineRun run = generate("--prompts", prompts.toString(), "--seed", "10", "--count", "2", "--steps", "1",
+                "--batch-size", "4");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.outLines()).map(line -> JSON.readTree(line)).extracting(
+                line -> Path.of(line.path("file").asText()).getFileName() + " " + line.path("prompt").asText() + " "
+                        + line.path("seed").asLong())
+                .containsExactly(
+                        "000.png a red apple 10", "001.png a red apple 11",
+                        "002.png a blue mug 11", "003.png a blue mug 12",
+                        "004.png a green boat 12", "005.png a green boat 13");
+        assertThat(folder).isDirectoryContaining("glob:**/005.png");
+    }
+
+    @Test
+    void theSameSeedGivesTheSamePixels() throws IOException {
+        generate("a red apple", "--seed", "7", "--steps", "2", "--batch-size", "1");
+        BufferedImage first = ImageIO.read(folder.resolve("000.png").toFile());
+        generate("a red apple", "--seed", "7", "--steps", "2", "--batch-size", "1");
+        BufferedImage second = ImageIO.read(folder.resolve("000.png").toFile());
+        generate("a red apple", "--seed", "8", "--steps", "2", "--batch-size", "1");
+        BufferedImage other = ImageIO.read(folder.resolve("000.png").toFile());
+
+        assertThat(pixels(second)).isEqualTo(pixels(first));
+        assertThat(pixels(other)).isNotEqualTo(pixels(first));
+    }
+
+    @Test
+    void overridesReplaceTheProfilesParameters() throws IOException {
+        CommandLineRun run = generate("a red apple", "--profile", "baseline", "--steps", "3", "--scheduler", "dpmpp-2m",
+                "--guidance-scale", "5.5", "--cutoff", "0.5", "--decoder", "tiny", "--negative-prompt", "blurry");
+
+        JsonNode parameters = JSON.readTree(run.outLines().get(0)).path("parameters");
+        assertThat(parameters.path("profile").asText()).isEqualTo("baseline");
+        assertThat(parameters.path("steps").asInt()).isEqualTo(3);
+        assertThat(parameters.path("scheduler").asText()).isEqualTo("dpmpp-2m");
+        assertThat(parameters.at("/guidance/scale").asDouble()).isEqualTo(5.5);
+        assertThat(parameters.at("/guidance/cutoff").asDouble()).isEqualTo(0.5);
+        assertThat(parameters.path("decoder").asText()).isEqualTo("tiny");
+        assertThat(parameters.path("negativePrompt").asText()).isEqualTo("blurry");
+    }
+
+    @Test
+    void theHelpTellsWhatTheModelDraws() {
+        assertThat(CommandLineRun.of("generate", "--help").out())
+                .contains("Objects: red apple, ").contains("Backgrounds: white, ").contains("Styles: flat icon, ");
+    }
+
+    @Test
+    void whatTheBundleDoesNotOfferIsAWrongArgument() {
+        CommandLineRun run = generate("a red apple", "--width", "512");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err()).contains("512").contains("128x128");
+    }
+
+    @Test
+    void aFolderWithoutABundleIsNamed() {
+        CommandLineRun run = generate("a red apple", "--bundle", folder.toString());
+
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.err()).contains("darkroom: ").contains(folder.toString()).doesNotContain("\tat ");
+    }
+
+    private CommandLineRun generate(String... arguments) {
+        String[] all = new String[arguments.length + 3];
+        all[0] = "generate";
+        System.arraycopy(arguments, 0, all, 1, arguments.length);
+        all[all.length - 2] = "--out";
+        all[all.length - 1] = folder.toString();
+        return CommandLineRun.of(all);
+    }
+
+    private static int[] pixels(BufferedImage image) {
+        return image.getRGB(0, 0, image.getWidth(), image.getHeight(), null, 0, image.getWidth());
+    }
+}

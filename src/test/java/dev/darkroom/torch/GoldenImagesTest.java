@@ -1,0 +1,65 @@
+package dev.darkroom.torch;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import dev.darkroom.diffusion.GenerationParameters;
+import dev.darkroom.diffusion.GenerationResult;
+import dev.darkroom.diffusion.Golden;
+import dev.darkroom.diffusion.Guidance;
+import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.Profile;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** Same seed, same image as diffusers: every profile, end to end, alone and inside a batch. */
+class GoldenImagesTest {
+
+    private static final double LEAST_PSNR = 50;
+
+    private final DiffusionPipeline pipeline = Mini.pipeline();
+
+    @ParameterizedTest
+    @EnumSource
+    void oneImageAlone(Profile profile) {
+        assertGolden(profile, goldens(profile).limit(1).toList());
+    }
+
+    @ParameterizedTest
+    @EnumSource
+    void aBatchOfDifferentPromptsAndSeeds(Profile profile) {
+        assertGolden(profile, goldens(profile).toList());
+    }
+
+    private void assertGolden(Profile profile, List<JsonNode> goldens) {
+        List<ImagePrompt> prompts = goldens.stream()
+                .map(golden -> new ImagePrompt(golden.get("prompt").asText(), golden.get("negativePrompt").asText(),
+                        golden.get("seed").asLong()))
+                .toList();
+        GenerationParameters parameters = profile.parameters(pipeline.model());
+        List<Integer> steps = new ArrayList<>();
+
+        GenerationResult result = pipeline.generate(parameters, prompts, (step, total) -> steps.add(step));
+
+        assertThat(result.batchSize()).isEqualTo(prompts.size());
+        assertThat(result.compiled()).as("compiled packages on a CPU").isFalse();
+        assertThat(steps).hasSize(parameters.steps()).isSorted();
+        for (int i = 0; i < prompts.size(); i++) {
+            JsonNode golden = goldens.get(i);
+            Guidance guidance =
+                    Guidance.of(parameters.guidanceScale(), parameters.guidanceCutoff(), parameters.steps());
+            assertThat(guidance.guidedSteps()).isEqualTo(golden.get("guidedSteps").asInt());
+            double psnr = Golden.psnr(result.images().get(i).rgb(), Golden.rgb(golden.get("file").asText()));
+            assertThat(psnr).as("PSNR of %s image %d of %d", profile.label(), i, prompts.size())
+                    .isGreaterThanOrEqualTo(LEAST_PSNR);
+            assertThat(result.images().get(i).seed()).isEqualTo(prompts.get(i).seed());
+        }
+    }
+
+    private static Stream<JsonNode> goldens(Profile profile) {
+        return Golden.cases("images.json").filter(golden -> golden.get("profile").asText().equals(profile.label()));
+    }
+}

@@ -1,0 +1,125 @@
+package dev.darkroom.worker.store;
+
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+import dev.darkroom.stack.EmbeddedStore;
+
+/** Needs to stop and start the store alone, so it uses the embedded one whatever the machine offers. */
+class RetryingImageStoreTest {
+
+    private static final String KEY = "images/ab/request-0.png";
+    private static final byte[] IMAGE = "pixels".getBytes(UTF_8);
+
+    @TempDir
+    private Path data;
+    private int port;
+    private EmbeddedStore server;
+    private ImageStore store;
+
+    @BeforeEach
+    void startServer() throws Exception {
+        try (var socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            port = socket.getLocalPort();
+        }
+        server = EmbeddedStore.start(port, data);
+        store = retrying(EmbeddedStore.SECRET_KEY, Optional.empty());
+        store.open();
+    }
+
+    @AfterEach
+    void stopServer() throws Exception {
+        store.close();
+        server.close();
+    }
+
+    @Test
+    void anOutageIsWaitedOutWithTheBytesInHand() throws Exception {
+        server.close();
+        CompletableFuture<StoredObject> put = CompletableFuture.supplyAsync(this::put);
+        Thread.sleep(500);
+        assertThat(put).isNotDone();
+
+        server = EmbeddedStore.start(port, data);
+
+        assertThat(put.get(30, TimeUnit.SECONDS).created()).isTrue();
+        assertThat(store.get(KEY)).hasValueSatisfying(content -> assertThat(content).isEqualTo(IMAGE));
+    }
+
+    @Test
+    void patienceEnds() throws Exception {
+        server.close();
+        try (ImageStore impatient = retrying(EmbeddedStore.SECRET_KEY, Optional.of(Duration.ofMillis(300)))) {
+            assertThatThrownBy(() -> impatient.put(KEY, IMAGE, "image/png", Map.of()))
+                    .isInstanceOfSatisfying(StorageException.class, e -> assertThat(e.transientFault()).isTrue());
+        }
+    }
+
+    @Test
+    void anInterruptedThreadGivesUpAndStaysInterrupted() throws Exception {
+        server.close();
+        var stillInterrupted = new CompletableFuture<Boolean>();
+        var thread = new Thread(() -> {
+            try {
+                put();
+                stillInterrupted.completeExceptionally(new AssertionError("the put came back"));
+            } catch (StorageException e) {
+                stillInterrupted.complete(Thread.currentThread().isInterrupted());
+            }
+        });
+        thread.start();
+        Thread.sleep(300);
+
+        thread.interrupt();
+
+        assertThat(stillInterrupted.get(30, TimeUnit.SECONDS)).isTrue();
+    }
+
+    @Test
+    void afterCloseNothingIsTriedAgain() throws Exception {
+        server.close();
+        CompletableFuture<StoredObject> put = CompletableFuture.supplyAsync(this::put);
+        Thread.sleep(300);
+
+        store.close();
+
+        assertThatThrownBy(() -> put.get(30, TimeUnit.SECONDS))
+                .isInstanceOf(ExecutionException.class).hasCauseInstanceOf(StorageException.class);
+    }
+
+    @Test
+    void aRefusalThatStaysIsThrownAtOnce() {
+        try (ImageStore stranger = retrying("guessed", Optional.empty())) {
+            assertThatThrownBy(() -> stranger.put(KEY, IMAGE, "image/png", Map.of()))
+                    .isInstanceOfSatisfying(StorageException.class, e -> assertThat(e.transientFault()).isFalse());
+        }
+    }
+
+    private StoredObject put() {
+        return store.putIfAbsent(KEY, IMAGE, "image/png", Map.of());
+    }
+
+    private ImageStore retrying(String secretKey, Optional<Duration> patience) {
+        var settings = new StoreSettings(URI.create("http://127.0.0.1:" + port), "us-east-1", "images",
+                EmbeddedStore.ACCESS_KEY, secretKey, true, true, Duration.ofSeconds(2), Duration.ofSeconds(10));
+        return new RetryingImageStore(
+                new MinioImageStore(settings), Duration.ofMillis(20), Duration.ofMillis(200), patience);
+    }
+}

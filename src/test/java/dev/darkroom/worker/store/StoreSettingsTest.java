@@ -1,0 +1,57 @@
+package dev.darkroom.worker.store;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.net.URI;
+import java.time.Duration;
+
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class StoreSettingsTest {
+
+    @Test
+    void theSecretIsNotPrinted() {
+        assertThat(settings("https://s3.example.com", "images", Duration.ofSeconds(5)).toString())
+                .contains("https://s3.example.com", "images", "the-key")
+                .doesNotContain("the-secret");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"s3.example.com:9000", "ftp://s3.example.com", "http:///images", ""})
+    void anEndpointIsAnAddress(String endpoint) {
+        assertThatThrownBy(() -> settings(endpoint, "images", Duration.ofSeconds(5)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("the store's endpoint is '" + endpoint
+                        + "'; it must be an address such as https://s3.example.com:9000");
+    }
+
+    @Test
+    void anEndpointHasNoPathAndItsPasswordIsNotRepeated() {
+        assertThatThrownBy(() -> settings("https://user:pass@s3.example.com/images", "images", Duration.ofSeconds(5)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("the store's endpoint 's3.example.com' has more than scheme, host and port");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"Images", "im", "images/today", "-images", "im..ages"})
+    void aBucketIsNamedByTheRulesOfS3(String bucket) {
+        assertThatThrownBy(() -> settings("https://s3.example.com", bucket, Duration.ofSeconds(5)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageStartingWith("the store's bucket is '" + bucket + "'; a bucket's name has 3 to 63");
+    }
+
+    @Test
+    void timeOutsAreAboveZero() {
+        assertThatThrownBy(() -> settings("https://s3.example.com", "images", Duration.ofNanos(1)))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessage("the store's connect time-out is PT0.000000001S; it must be above zero and at most a day");
+    }
+
+    private static StoreSettings settings(String endpoint, String bucket, Duration connectTimeout) {
+        return new StoreSettings(URI.create(endpoint), "us-east-1", bucket, "the-key", "the-secret", true, false,
+                connectTimeout, Duration.ofSeconds(30));
+    }
+}
