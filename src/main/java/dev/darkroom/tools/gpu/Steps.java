@@ -21,7 +21,8 @@ final class Steps {
 
     private static final Duration TICK = Duration.ofSeconds(1);
     private static final int LAST_LINES = 15;
-    private static final int SHOWN = 60;
+    /** A line that is wrapped cannot be rewritten. */
+    private static final int WIDTH = 78;
 
     private final ProgressLine progress = ProgressLine.onStandardError();
     private final Path log;
@@ -80,9 +81,11 @@ final class Steps {
                     return;
                 }
                 lines.add(line);
-                last.set(line.strip());
                 if (kept.test(line)) {
                     progress.end("%-11s   %s".formatted("", line.strip()));
+                    last.set("");
+                } else if (!line.startsWith("{")) {
+                    last.set(line.strip());
                 }
             });
         } catch (IOException | UncheckedIOException e) {
@@ -109,9 +112,9 @@ final class Steps {
     private void tick(String step, String doing, long begin, AtomicReference<String> last) {
         try {
             while (true) {
-                String line = last.get();
-                progress.show("%-11s %s: %d s  %s".formatted(step, doing, (System.nanoTime() - begin) / 1_000_000_000,
-                        line.length() > SHOWN ? line.substring(0, SHOWN) + "…" : line));
+                String text = "%-11s %s: %d s  %s".formatted(step, doing, (System.nanoTime() - begin) / 1_000_000_000,
+                        last.get());
+                progress.show(text.substring(0, Math.min(text.length(), WIDTH)));
                 Thread.sleep(TICK.toMillis());
             }
         } catch (InterruptedException e) {
