@@ -78,7 +78,7 @@ class SetupCommandTest {
                     echo '  16.3 s  2 packages to compile for cpu, 0 kept'
                     [ ! -e '%2$s/cut' ] || { echo 'cut off'; exit 137; }
                     mkdir -p "$value/compiled/cpu"
-                    echo '{"format": 1, "architecture": "cpu", "torchVersion": "2.7.1", "modules": {}, "graphs": []}' \\
+                    echo '{"format": 2, "architecture": "cpu", "torchVersion": "2.7.1", "modules": {}, "graphs": []}' \\
                       >"$value/compiled/cpu/packages.json" ;;
                 esac
                 """.formatted(calls, folder, Path.of("").toAbsolutePath()));
