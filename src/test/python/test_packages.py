@@ -84,6 +84,14 @@ def test_what_is_compiled_is_kept_until_it_is_damaged_or_no_longer_offered(compi
     assert list(compiling.directory.glob("*.pt2")) == [package]
 
 
+def test_a_graph_is_compiled_on_a_cache_of_its_own(compiling, tmp_path, monkeypatch):
+    shared = tmp_path / "shared"
+    for variable in ("TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR"):
+        monkeypatch.setenv(variable, str(shared))
+    assert compiling()["graphs"]
+    assert not shared.exists(), "what other graphs find there spoils them"
+
+
 def test_a_package_that_computes_something_else_is_refused(bundle, checkpoint, tmp_path, monkeypatch):
     monkeypatch.setattr(packages, "TOLERANCE", -1.0)
     monkeypatch.setattr(packages, "_running", contextlib.nullcontext(), raising=False)

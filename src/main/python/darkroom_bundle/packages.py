@@ -12,6 +12,7 @@ import hashlib
 import json
 import multiprocessing.synchronize
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -123,9 +124,12 @@ def write_packages(
     progress(f"{len(todo)} packages to compile for {architecture(device)}, {len(entries)} kept")
     spawn = multiprocessing.get_context("spawn")
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    with concurrent.futures.ProcessPoolExecutor(
-        jobs, mp_context=spawn, initializer=_begin, initargs=(spawn.Lock(), threads), max_tasks_per_child=1
-    ) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="darkroom-") as caches,
+        concurrent.futures.ProcessPoolExecutor(
+            jobs, mp_context=spawn, initializer=_begin, initargs=(spawn.Lock(), threads, caches), max_tasks_per_child=1
+        ) as pool,
+    ):
         work = {
             pool.submit(_compile, graph, bundle, checkpoint, tiny, device, directory / graph.file): (graph, key)
             for graph, key in todo
@@ -154,7 +158,11 @@ def write_packages(
         path.unlink()
 
 
-def _begin(lock: multiprocessing.synchronize.Lock, threads: int) -> None:
+def _begin(lock: multiprocessing.synchronize.Lock, threads: int, caches: str) -> None:
+    # Of this graph alone: with torch 2.7, graphs that were compiled beside each other on one cache came out with each
+    # other's metadata, and steps with guidance computed something else
+    cache = tempfile.mkdtemp(dir=caches)
+    os.environ |= {"TORCHINDUCTOR_CACHE_DIR": cache, "TRITON_CACHE_DIR": f"{cache}/triton"}
     # before anything in this process has started inductor, which counts the processors of the machine
     torch._inductor.config.compile_threads = threads
     torch.set_num_threads(threads)
