@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.darkroom.diffusion.DeviceFaultException;
+import dev.darkroom.worker.generate.ProcessExit;
 import io.quarkus.test.common.WithTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.QuarkusTestProfile;
@@ -40,7 +41,7 @@ class DeviceFaultTest {
         private final CompletableFuture<Throwable> noted = new CompletableFuture<>();
 
         @Override
-        void now(Throwable fault) {
+        protected void now(Throwable fault) {
             noted.complete(fault);
         }
     }

@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.stack.Stack;
+import dev.darkroom.worker.outcome.IdempotencyStore;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.StoreSettings;
 import io.quarkus.test.common.WithTestResource;
@@ -50,7 +51,7 @@ class WorkerTest {
     FaultInjection faults;
 
     @Inject
-    Ledger ledger;
+    IdempotencyStore idempotency;
 
     @TestHTTPResource("/")
     URI http;
@@ -322,7 +323,7 @@ class WorkerTest {
         String id = id();
         String json = request(id, "a poisonous mushroom");
         for (int attempt = 0; attempt < 3; attempt++) {
-            ledger.countAttempt(id, Records.read(json).digest());
+            idempotency.countAttempt(id, Records.read(json).digest());
         }
         topics.send(json);
 
@@ -336,7 +337,7 @@ class WorkerTest {
     void aSuspectGetsAnotherChance() {
         String id = id();
         String json = request(id, "a suspicious mushroom");
-        ledger.countAttempt(id, Records.read(json).digest());
+        idempotency.countAttempt(id, Records.read(json).digest());
         topics.send(json);
 
         assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed");
@@ -361,7 +362,7 @@ class WorkerTest {
         JsonNode checks = JSON.readTree(get("q/health").body()).get("checks");
         assertThat(checks).extracting(check -> check.get("name").asText())
                 .anyMatch(name -> name.contains("Reactive Messaging"))
-                .contains("model", "store", "generator");
+                .contains("model", "store", "kafka", "progress", "generator", "claims");
         assertThat(checks).filteredOn(check -> check.get("name").asText().equals("model")).allSatisfy(check -> {
             assertThat(check.at("/data/compiled").asBoolean()).isFalse();
             assertThat(check.at("/data/uncompiled").asText()).isEqualTo("The bundle mini has no compiled packages.");
