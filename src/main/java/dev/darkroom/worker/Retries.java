@@ -43,7 +43,7 @@ public class Retries {
             this.what = what;
         }
 
-        void failed(RuntimeException failure, boolean again) {
+        void failed(Throwable failure, boolean again) {
             reason = failure instanceof Failure told ? told.reason() : failure.getClass().getSimpleName();
             if (again && failures++ % LOGGED_FAILURE == 0) {
                 LOG.warnf("retry=waiting what=\"%s\" failures=%d seconds=%d reason=\"%s\"", what, failures,
@@ -79,7 +79,7 @@ public class Retries {
                 .withBackoff(FIRST_PAUSE, LONGEST_PAUSE)
                 .withJitter(0.2)
                 .withMaxAttempts(-1)
-                .onFailedAttempt(event -> attempt.failed((RuntimeException) event.getLastException(), !stopped()))
+                .onFailedAttempt(event -> attempt.failed(event.getLastException(), !stopped()))
                 .build();
         try {
             return Failsafe.with(policy).get(work::get);

@@ -9,6 +9,7 @@ import io.opentelemetry.context.Context;
 import io.opentelemetry.context.propagation.TextMapGetter;
 import io.opentelemetry.context.propagation.TextMapPropagator;
 import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.inject.Inject;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Arrays;
@@ -17,6 +18,7 @@ import java.util.stream.StreamSupport;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
 
 /**
  * One span a request, from its record to its outcome, with a child for each stage. The request's W3C trace context is
@@ -47,10 +49,17 @@ public class Tracing {
     private final TextMapPropagator propagator;
     private final boolean enabled;
 
-    public Tracing(OpenTelemetry openTelemetry) {
+    /** @param disabled whether nobody records spans; the SDK makes them all the same, and the context would change */
+    @Inject
+    Tracing(OpenTelemetry openTelemetry, @ConfigProperty(name = "quarkus.otel.sdk.disabled") boolean disabled) {
         this.tracer = openTelemetry.getTracer("dev.darkroom");
         this.propagator = openTelemetry.getPropagators().getTextMapPropagator();
-        this.enabled = !propagator.fields().isEmpty();
+        this.enabled = !disabled && !propagator.fields().isEmpty();
+    }
+
+    /** Traces as far as there is something that does. */
+    public Tracing(OpenTelemetry openTelemetry) {
+        this(openTelemetry, false);
     }
 
     /** Starts the span of the request that a record brings. */

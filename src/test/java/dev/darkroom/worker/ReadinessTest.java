@@ -18,6 +18,7 @@ import java.util.List;
 import java.util.UUID;
 import org.apache.kafka.common.acl.AccessControlEntry;
 import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclBindingFilter;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.acl.AclPermissionType;
 import org.apache.kafka.common.resource.PatternType;
@@ -69,27 +70,29 @@ class ReadinessTest {
 
     @Test
     void aMissingRightToPublishIsNamedAndItsOutcomesComeWhenItIsGranted() throws Exception {
-        AclBinding denial = denial(ResourceType.TOPIC, Topics.COMPLETIONS, AclOperation.WRITE);
-        topics.admin().createAcls(List.of(denial)).all().get();
         String id = "refused-" + UUID.randomUUID();
-        topics.send("{\"requestId\": \"%s\", \"prompt\": \"a lime\", \"steps\": 1}".formatted(id));
-        assertTold("The worker has no right to write the topic " + Topics.COMPLETIONS);
-        await().atMost(SOON).until(() -> ready().body().contains(
-                "The worker could not publish to " + Topics.COMPLETIONS));
-        assertThat(ready().body()).contains("the right to do so is missing");
-
-        topics.admin().deleteAcls(List.of(denial.toFilter())).all().get();
+        try {
+            deny(ResourceType.TOPIC, Topics.COMPLETIONS, AclOperation.WRITE);
+            topics.send("{\"requestId\": \"%s\", \"prompt\": \"a lime\", \"steps\": 1}".formatted(id));
+            assertTold("The worker has no right to write the topic " + Topics.COMPLETIONS);
+            await().atMost(SOON).until(() -> ready().body().contains(
+                    "The worker could not publish to " + Topics.COMPLETIONS));
+            assertThat(ready().body()).contains("the right to do so is missing");
+        } finally {
+            allowAgain();
+        }
         topics.outcome(id);
         await().atMost(SOON).until(() -> ready().statusCode() == 200);
     }
 
     @Test
     void aMissingRightToConsumeIsNamed() throws Exception {
-        AclBinding denial = denial(ResourceType.GROUP, "darkroom", AclOperation.READ);
-        topics.admin().createAcls(List.of(denial)).all().get();
-        assertTold("The worker has no right to read the group darkroom");
-
-        topics.admin().deleteAcls(List.of(denial.toFilter())).all().get();
+        try {
+            deny(ResourceType.GROUP, "darkroom", AclOperation.READ);
+            assertTold("The worker has no right to read the group darkroom");
+        } finally {
+            allowAgain();
+        }
         await().atMost(SOON).until(() -> ready().statusCode() == 200);
     }
 
@@ -124,9 +127,20 @@ class ReadinessTest {
         assertThat(ready().body()).doesNotContain(stack.bootstrapServers());
     }
 
-    private static AclBinding denial(ResourceType type, String name, AclOperation operation) {
+    /** Everything else stays allowed, since the test itself has no other name. */
+    private void deny(ResourceType type, String name, AclOperation operation) throws Exception {
+        topics.admin().createAcls(List.of(
+                acl(type, name, AclOperation.ALL, AclPermissionType.ALLOW),
+                acl(type, name, operation, AclPermissionType.DENY))).all().get();
+    }
+
+    private void allowAgain() throws Exception {
+        topics.admin().deleteAcls(List.of(AclBindingFilter.ANY)).all().get();
+    }
+
+    private static AclBinding acl(ResourceType type, String name, AclOperation operation, AclPermissionType permission) {
         return new AclBinding(new ResourcePattern(type, name, PatternType.LITERAL),
-                new AccessControlEntry("User:ANONYMOUS", "*", operation, AclPermissionType.DENY));
+                new AccessControlEntry("User:ANONYMOUS", "*", operation, permission));
     }
 
     private HttpResponse<String> ready() throws IOException, InterruptedException {

@@ -60,10 +60,10 @@ final class AttemptJournal implements AutoCloseable {
                 }
                 lockFile.close();
             }
-            throw new IOException("more than " + MOST_PROCESSES + " workers use it");
+            throw new StartException("darkroom.state-dir is " + folder + "; more than " + MOST_PROCESSES
+                    + " workers use it, and that is the most.", null);
         } catch (IOException e) {
-            throw new StartException("darkroom.state-dir is " + folder + "; it must be a folder that can be written to: "
-                    + e, e);
+            throw new StartException("darkroom.state-dir is " + folder + "; it must be a folder that can be written to.", e);
         }
     }
 

@@ -20,8 +20,8 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.DescribeConsumerGroupsOptions;
 import org.apache.kafka.clients.admin.DescribeTopicsOptions;
+import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
-import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.errors.AuthenticationException;
@@ -76,7 +76,7 @@ class KafkaWatch {
         return watch.trouble().or(this::consumerTrouble);
     }
 
-    private Optional<String> look() throws InterruptedException, ExecutionException {
+    private Optional<String> look() {
         try {
             return topic(topics.requests(), AclOperation.READ)
                     .or(() -> topic(topics.completions(), AclOperation.WRITE))
@@ -86,7 +86,7 @@ class KafkaWatch {
             if (e.getCause() instanceof AuthenticationException) {
                 return Optional.of("Kafka does not accept the worker's credentials.");
             }
-            throw new ExecutionException(e.getCause());
+            throw e;
         }
     }
 
@@ -97,32 +97,45 @@ class KafkaWatch {
     }
 
     private Optional<String> topic(String topic, AclOperation operation) {
-        KafkaFuture<Set<AclOperation>> allowed = admin.describeTopics(List.of(topic),
-                        new DescribeTopicsOptions().includeAuthorizedOperations(true))
-                .topicNameValues().get(topic).thenApply(description -> description.authorizedOperations());
         try {
-            return lacks(allowed.get(), operation) ? Optional.of(noRight(operation, "topic " + topic)) : Optional.empty();
-        } catch (ExecutionException e) {
+            return lacks(allowed(topic), operation) ? Optional.of(noRight(operation, "topic " + topic)) : Optional.empty();
+        } catch (LookFailedException e) {
             if (e.getCause() instanceof TopicAuthorizationException) {
                 return Optional.of(noRight(operation, "topic " + topic));
             }
             if (e.getCause() instanceof UnknownTopicOrPartitionException) {
-                return created(topic) ? Optional.empty() : Optional.of("The topic " + topic + " is missing.");
+                return Optional.of("The topic " + topic + " is missing.");
             }
+            throw e;
+        }
+    }
+
+    private Set<AclOperation> allowed(String topic) {
+        try {
+            return describe(topic);
+        } catch (LookFailedException e) {
+            if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) {
+                throw e;
+            }
+            // Brokers that create topics do so when a client asks for one
+            publisher.touch(topic);
+            return describe(topic);
+        }
+    }
+
+    private Set<AclOperation> describe(String topic) {
+        return answer(admin.describeTopics(List.of(topic), new DescribeTopicsOptions().includeAuthorizedOperations(true))
+                .topicNameValues().get(topic).thenApply(TopicDescription::authorizedOperations));
+    }
+
+    private static <T> T answer(KafkaFuture<T> future) {
+        try {
+            return future.get();
+        } catch (ExecutionException e) {
             throw new LookFailedException(e.getCause());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new LookFailedException(e);
-        }
-    }
-
-    /** Brokers that create topics do so when a client asks for one. */
-    private boolean created(String topic) {
-        try {
-            publisher.touch(topic);
-            return true;
-        } catch (KafkaException e) {
-            return false;
         }
     }
 
@@ -133,22 +146,19 @@ class KafkaWatch {
         }
         String group = String.valueOf(consumer.configuration().get(ConsumerConfig.GROUP_ID_CONFIG));
         try {
-            Set<AclOperation> allowed = admin.describeConsumerGroups(List.of(group),
+            Set<AclOperation> allowed = answer(admin.describeConsumerGroups(List.of(group),
                             new DescribeConsumerGroupsOptions().includeAuthorizedOperations(true))
-                    .describedGroups().get(group).get().authorizedOperations();
+                    .describedGroups().get(group)).authorizedOperations();
             return lacks(allowed, AclOperation.READ)
                     ? Optional.of(noRight(AclOperation.READ, "group " + group)) : Optional.empty();
-        } catch (ExecutionException e) {
+        } catch (LookFailedException e) {
             if (e.getCause() instanceof GroupAuthorizationException) {
                 return Optional.of(noRight(AclOperation.READ, "group " + group));
             }
             if (e.getCause() instanceof GroupIdNotFoundException) {
                 return Optional.empty();
             }
-            throw new LookFailedException(e.getCause());
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw new LookFailedException(e);
+            throw e;
         }
     }
 

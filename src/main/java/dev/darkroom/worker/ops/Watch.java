@@ -31,9 +31,9 @@ final class Watch implements AutoCloseable {
         /**
          * What is wrong, a sentence; empty if nothing is.
          *
-         * @throws Exception if there was no answer, which is put up with for a while
+         * @throws RuntimeException if there was no answer, which is put up with for a while
          */
-        Optional<String> trouble() throws Exception;
+        Optional<String> trouble();
     }
 
     /**
@@ -56,9 +56,7 @@ final class Watch implements AutoCloseable {
                     .ifPresent(sentence -> LOG.warnf("watch=trouble reason=\"%s\"", sentence));
             trouble = seen;
             answered = Instant.now();
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-        } catch (Exception e) {
+        } catch (RuntimeException e) {
             LOG.debugf(e, "watch=unanswered what=\"%s\"", what);
         }
     }

@@ -167,13 +167,13 @@ public class KafkaPublisher {
         });
     }
 
-    /**
-     * Asks for a topic, which creates it where brokers create topics that are asked for.
-     *
-     * @throws KafkaException if it is not there
-     */
+    /** Asks for a topic, which creates it where brokers create topics that are asked for. */
     public void touch(String topic) {
-        producer.partitionsFor(topic);
+        try {
+            producer.partitionsFor(topic);
+        } catch (KafkaException e) {
+            LOG.debugf("topic=missing name=%s reason=\"%s\"", topic, e.getMessage());
+        }
     }
 
     @PreDestroy
