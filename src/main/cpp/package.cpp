@@ -1,19 +1,13 @@
 #include "package.h"
 
-#include <ATen/ops/from_blob.h>
-#include <torch/csrc/inductor/aoti_runner/model_container_runner.h>
 #include <torch/version.h>
 
-#include <algorithm>
 #include <sstream>
+#include <unordered_map>
 
 namespace darkroom {
 
 namespace {
-
-#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
-#define DARKROOM_SHARES_WEIGHTS
-#endif
 
 /// `float16[320, 4, 3, 3]`, as `darkroom_bundle.operators` writes it into a package's metadata.
 std::string describe(const at::Tensor& tensor) {
@@ -41,7 +35,7 @@ std::unique_ptr<torch::inductor::AOTIModelPackageLoader> open(
   try {
     // the other way queries events, which a capture does not allow
     constexpr bool single_threaded = true;
-#ifdef DARKROOM_SHARES_WEIGHTS
+#if TORCH_VERSION_MAJOR > 2 || TORCH_VERSION_MINOR >= 8
     return std::make_unique<torch::inductor::AOTIModelPackageLoader>(
         path, "model", single_threaded, /*num_runners=*/1, device.index());
 #else
@@ -57,64 +51,44 @@ std::unique_ptr<torch::inductor::AOTIModelPackageLoader> open(
 } // namespace
 
 Package::Package(const std::string& path, const Weights& weights, at::Device device)
-    : name_(path.substr(path.find_last_of('/') + 1)),
-      device_(device),
-      loader_(open(path, device)),
-      metadata_(loader_->get_metadata()) {
-  const std::string& made_for = metadata_["AOTI_DEVICE_KEY"];
+    : name_(path.substr(path.find_last_of('/') + 1)), device_(device), loader_(open(path, device)) {
+  const std::unordered_map<std::string, std::string> metadata = loader_->get_metadata();
+  const auto made_for = metadata.find("AOTI_DEVICE_KEY");
+  const std::string own = c10::DeviceTypeName(device.type(), /*lower_case=*/true);
   TORCH_CHECK(
-      made_for == c10::DeviceTypeName(device.type(), /*lower_case=*/true),
-      name_, " was compiled for ", made_for, ", not for ", device);
-  for (auto input = metadata_.find("input 0"); input != metadata_.end();
-       input = metadata_.find("input " + std::to_string(inputs_.size()))) {
+      made_for == metadata.end() || made_for->second == own,
+      name_, " was compiled for ", made_for->second, ", not for ", device);
+  for (auto input = metadata.find("input 0"); input != metadata.end();
+       input = metadata.find("input " + std::to_string(inputs_.size()))) {
     inputs_.push_back(input->second);
   }
-  load_weights(weights);
+  for (auto weight = metadata.find("weight 0"); weight != metadata.end();
+       weight = metadata.find("weight " + std::to_string(weights_.size()))) {
+    weights_.push_back(find_weight(weights, weight->second));
+  }
+  TORCH_CHECK(
+      !inputs_.empty() && !weights_.empty(),
+      name_, " does not say what it takes: compile the bundle's packages again");
 }
 
-void Package::load_weights(const Weights& weights) {
-  auto* runner = loader_->get_runner();
-  const auto types = runner->getConstantNamesToDtypes();
-  std::unordered_map<std::string, at::Tensor> constants;
-  for (const auto& [constant, name] : runner->getConstantNamesToOriginalFQNs()) {
-    const auto entry = weights.find(name);
-    TORCH_CHECK(entry != weights.end(), name_, ": the weight ", name, " is missing");
-    const at::Tensor& weight = entry->value();
-    TORCH_CHECK(
-        weight.device() == device_,
-        name_, ": the weight ", name, " is on ", weight.device(), ", the package runs on ", device_);
-    const auto layout = metadata_.find("weight " + name);
-    TORCH_CHECK(
-        layout == metadata_.end() || layout->second == describe_layout(weight),
-        name_, ": the weight ", name, " is ", describe_layout(weight), ", the package was compiled for ",
-        layout->second);
-    const auto type = static_cast<at::ScalarType>(types.at(constant));
-    TORCH_CHECK(
-        weight.scalar_type() == type,
-        name_, ": the weight ", name, " is ", describe(weight), ", the package was compiled for ",
-        c10::getDtypeNames(type).first);
-    // A tensor of its own on the same memory: torch never releases one that it is told to use, and older torches
-    // copy all of the storage that lies behind one.
-    constants.emplace(
-        name,
-        at::for_blob(weight.data_ptr(), weight.sizes())
-            .strides(weight.strides())
-            .options(weight.options())
-            .target_device(device_)
-            .make_tensor());
-    weights_.push_back(weight);
-  }
-#ifdef DARKROOM_SHARES_WEIGHTS
-  loader_->load_constants(constants, /*use_inactive=*/false, /*check_full_update=*/false, /*user_managed=*/true);
-#else
-  loader_->load_constants(constants, /*use_inactive=*/false, /*check_full_update=*/false);
-#endif
+/// @param wanted a name and, after a space, the layout, as the metadata has them
+at::Tensor Package::find_weight(const Weights& weights, const std::string& wanted) const {
+  const size_t space = wanted.find(' ');
+  const std::string weight_name = wanted.substr(0, space);
+  const std::string layout = wanted.substr(space + 1);
+  const auto entry = weights.find(weight_name);
+  TORCH_CHECK(entry != weights.end(), name_, ": the weight ", weight_name, " is missing");
+  const at::Tensor& weight = entry->value();
+  TORCH_CHECK(
+      weight.device() == device_,
+      name_, ": the weight ", weight_name, " is on ", weight.device(), ", the package runs on ", device_);
+  TORCH_CHECK(
+      layout == describe_layout(weight),
+      name_, ": the weight ", weight_name, " is ", describe_layout(weight), ", the package was compiled for ", layout);
+  return weight;
 }
 
-void Package::check_inputs(const std::vector<at::Tensor>& inputs) {
-  if (inputs_.empty()) {
-    std::transform(inputs.begin(), inputs.end(), std::back_inserter(inputs_), describe);
-  }
+void Package::check_inputs(const std::vector<at::Tensor>& inputs) const {
   TORCH_CHECK(
       inputs.size() == inputs_.size(),
       name_, ": ", inputs.size(), " inputs given, the package takes ", inputs_.size());
@@ -128,7 +102,9 @@ void Package::check_inputs(const std::vector<at::Tensor>& inputs) {
 }
 
 std::vector<at::Tensor> Package::run(const std::vector<at::Tensor>& inputs) {
-  return loader_->run(inputs);
+  std::vector<at::Tensor> all = inputs;
+  all.insert(all.end(), weights_.begin(), weights_.end());
+  return loader_->run(all);
 }
 
 } // namespace darkroom

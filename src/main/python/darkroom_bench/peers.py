@@ -8,8 +8,9 @@ compiled in the study, so the compiled mode has no such row.
 Memory is that of PyTorch's allocator, after warming up. Replaying a CUDA graph allocates nothing, so its activations
 would go unseen: they are measured when the graph is captured, and `peakAllocatedBytes` is the larger of the allocator's
 peak and what stays allocated plus the activations of the largest graph that the profile runs. Profiles of the Tiny VAE
-run before the full VAE is loaded, for a program that uses the one does not hold the other. `peakReservedBytes` holds
-the CUDA graphs of all profiles run so far at that batch size.
+run before the full VAE is loaded, for a program that uses the one does not hold the other. `peakReservedBytes` and
+`deviceBeyondContextBytes`, what the device has in use more than before anything was loaded, hold the CUDA graphs of
+all profiles run so far at that batch size.
 
 The next process finds what `torch.compile` made in Inductor's cache (`TORCHINDUCTOR_CACHE_DIR`).
 """
@@ -95,6 +96,7 @@ class Peer:
         :param size: width and height of the images in pixels; the UNet's own unless given
         """
         self._checkpoint, self._dtype, self.device = checkpoint, dtype, device
+        self.used_before = used_memory(device)
         self._pipeline = load_pipeline(checkpoint, dtype, device)
         self._decoders = {"full": self._pipeline.vae, "tiny": load_tiny(checkpoint / "tiny_vae", dtype, "cpu")}
         self._decoders["full"].to("cpu")
@@ -210,16 +212,26 @@ def _reset_memory(device: str) -> None:
         torch.cuda.reset_peak_memory_stats()
 
 
+def used_memory(device: str) -> int:
+    """Bytes in use on the whole device, this process' CUDA context among them; 0 on a CPU."""
+    if device == "cpu":
+        return 0
+    torch.cuda.init()
+    free, total = torch.cuda.mem_get_info()
+    return total - free
+
+
 def _memory(peer: Peer) -> dict[str, int]:
     if peer.device == "cpu":
         return {}
-    free, total = torch.cuda.mem_get_info()
+    used = used_memory(peer.device)
     return {
         "peakAllocatedBytes": max(
             torch.cuda.max_memory_allocated(), torch.cuda.memory_allocated() + peer.activations()
         ),
         "peakReservedBytes": torch.cuda.max_memory_reserved(),
-        "deviceUsedBytes": total - free,
+        "deviceUsedBytes": used,
+        "deviceBeyondContextBytes": used - peer.used_before,
     }
 
 
@@ -292,7 +304,8 @@ def main() -> None:
         peer.begin_batch_size()
         for name in names:
             row = measure(peer, name, batch, arguments.images, arguments.warmup, arguments.count_kernels)
-            # rows of several runs come together in one report
+            # rows of several runs, and of several releases of torch, come together in one report
+            row["torch"] = torch.__version__
             row["date"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
             row |= {"compiled": compiled, "dtype": arguments.dtype}
             if compiled:

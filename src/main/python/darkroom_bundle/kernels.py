@@ -4,8 +4,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-# for that few tokens cuDNN's attention takes longer to start than FlashAttention takes in all
-_FEW_TOKENS = 64
+from .operators import define_attention
+
+# From so many keys on, cuDNN's attention is faster than ours, by a quarter for the 4096 of 64×64 latents. It costs a start
+# 0.8 s for each number of rows that it meets, for which it compiles a kernel in every process anew.
+_MANY_KEYS = 2048
+
 
 
 def _exporting(x: Tensor) -> bool:
@@ -41,14 +45,26 @@ def group_norm(
     return F.silu(x) if silu else x
 
 
-def attention(queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-    """`scaled_dot_product_attention`, [B, heads, tokens, width] each."""
+def attention(queries: Tensor, keys: Tensor, values: Tensor, heads: int) -> Tensor:
+    """`scaled_dot_product_attention` of each head.
+
+    :param queries: [B, tokens, heads × width]
+    :param keys: [B, other tokens, heads × width], as values are
+    :return: [B, tokens, heads × width]
+    """
+    width = queries.shape[-1] // heads
     if not _exporting(queries):
-        return F.scaled_dot_product_attention(queries, keys, values)
-    if queries.shape[-1] > 256:
-        # wider than any fused kernel; inductor makes a softmax of it between two products
-        weights = (queries @ keys.transpose(-1, -2)).float() * queries.shape[-1] ** -0.5
-        return weights.softmax(-1).to(values.dtype) @ values
-    if max(queries.shape[2], keys.shape[2]) <= _FEW_TOKENS:
-        return torch.ops.aten._scaled_dot_product_flash_attention(queries, keys, values)[0]
-    return torch.ops.aten._scaled_dot_product_cudnn_attention(queries, keys, values, None, False)[0]
+        parts = (part.unflatten(-1, (heads, width)).transpose(1, 2) for part in (queries, keys, values))
+        return F.scaled_dot_product_attention(*parts).transpose(1, 2).flatten(2)
+    if width <= 128 and keys.shape[1] > _MANY_KEYS:
+        define_attention()
+        return torch.ops.darkroom.attention(queries, keys, values, heads)
+    if width <= 256:
+        from .triton_attention import attention
+
+        return attention(queries, keys, values, heads)
+    # wider than any fused kernel; inductor makes a softmax of it between two products
+    if heads != 1:
+        raise ValueError(f"attention of {heads} heads of {width}: more than 256 only for one head")
+    weights = (queries @ keys.transpose(-1, -2)).float() * width**-0.5
+    return weights.softmax(-1).to(values.dtype) @ values

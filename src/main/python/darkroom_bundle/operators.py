@@ -4,6 +4,7 @@
 `python -m darkroom_bundle.operators FILE` makes that file; no C++ library is needed to make it.
 """
 
+import functools
 import sys
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import torch
 from darkroom_bundle.torchscript import save_module
 
 # as in src/main/cpp/operators.cpp
+_ATTENTION = "attention(Tensor queries, Tensor keys, Tensor values, int heads) -> Tensor"
 SCHEMAS = (
     "load(str package, str torch_version, str architecture, Dict(str, Tensor) weights, int device) -> int",
     "run(int graph, Tensor[] inputs, int[] rows) -> Tensor[]",
@@ -22,16 +24,53 @@ SCHEMAS = (
 )
 
 
+@functools.cache
+def define_attention() -> None:
+    """Makes `torch.ops.darkroom.attention`, which packages call: attention of heads, by cuDNN on a GPU.
+
+    Its result is [B, tokens, heads × width], dense. torch's own operator leaves its result as the query lies, and torch
+    2.7 declares it to inductor as [B, heads, tokens, width]: what inductor makes of that is right by luck alone.
+    A worker has it from the library, this process from here.
+    """
+    if not hasattr(torch.ops.darkroom, "attention"):
+        library = torch.library.Library("darkroom", "FRAGMENT")
+        library.define(_ATTENTION)
+        library.impl("attention", _attention, "CompositeExplicitAutograd")
+        # or it would end with this call
+        define_attention.library = library
+    torch.library.register_fake("darkroom::attention", lambda queries, keys, values, heads: queries.new_empty(queries.shape))
+
+
+def _attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor, heads: int) -> torch.Tensor:
+    parts = [part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (queries, keys, values)]
+    if queries.is_cuda:
+        result = torch.ops.aten._scaled_dot_product_cudnn_attention(*parts, None, False)[0]
+    else:
+        result = torch.nn.functional.scaled_dot_product_attention(*parts)
+    return result.transpose(1, 2).flatten(2).contiguous()
+
+
 def package_metadata(weights: dict[str, torch.Tensor], inputs: tuple[torch.Tensor, ...]) -> dict[str, str]:
-    """For `aot_inductor.metadata`: what the operators compare the weights and the inputs of a package with.
+    """For `aot_inductor.metadata`: what a package takes, the module's inputs and then its weights, each in order.
+
+    The operators find the weights by it, and compare weights and inputs with it.
 
     :param weights: the parameters of the compiled module, by name
     :param inputs: those that the module was exported with
     """
     return {
         **{f"input {index}": _shape(tensor) for index, tensor in enumerate(inputs)},
-        **{f"weight {name}": f"{_shape(tensor)} strides {_strides(tensor)}" for name, tensor in weights.items()},
+        **{
+            f"weight {index}": f"{name} {_shape(tensor)} strides {_strides(tensor)}"
+            for index, (name, tensor) in enumerate(weights.items())
+        },
     }
+
+
+def weight_names(metadata: dict[str, str]) -> list[str]:
+    """The weights that a package takes, in order."""
+    count = sum(key.startswith("weight ") for key in metadata)
+    return [metadata[f"weight {index}"].split(" ", 1)[0] for index in range(count)]
 
 
 def _shape(tensor: torch.Tensor) -> str:

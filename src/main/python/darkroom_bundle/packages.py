@@ -1,7 +1,9 @@
-"""AOTInductor packages of a bundle's modules: one a graph, weights left out, for the GPU at hand.
+"""AOTInductor packages of a bundle's modules: one a graph, for the GPU at hand.
 
-Each package is compiled in a process of its own, from the weights that the bundle's TorchScript module holds and under
-their names there, and compared with the same network in eager float32 before it is kept.
+A package holds no weights. They are inputs of its graph, after the module's own, so that all packages of a module use the
+one copy that is on the device, where it is, and see what is changed in it. Each package is compiled in a process of its
+own, from the weights that the bundle's TorchScript module holds and under their names there, and compared with the same
+network in eager float32 before it is kept.
 """
 
 import concurrent.futures
@@ -11,6 +13,7 @@ import json
 import multiprocessing.synchronize
 import os
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,22 +26,25 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel
 
 from .bundle import digest
-from .format import FORMAT, LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
+from .format import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
 from .modules import Decoder, DenoisingStep, NoisePrediction, TextEncoder
-from .operators import package_metadata
+from .operators import define_attention, package_metadata, weight_names
 from .torchscript import torch_version
 from .verbosity import only_errors
 from .verification import relative_error
+
+# of packages.json: 2 since weights are inputs
+FORMAT = 2
 
 # ‖package − eager float32‖ / ‖eager float32‖; float16 itself is at 3e-3 to 5e-3
 TOLERANCE = 1e-2
 
 # Not max_autotune: with torch's own products there is nothing to choose from, and the bias of each one is copied into its
 # result first; block sizes searched for the rest (max_autotune_pointwise) made no difference (docs/benchmarks).
-_OPTIONS = {"aot_inductor.package_constants_in_so": False, "conv_1x1_as_mm": True}
+_OPTIONS = {"conv_1x1_as_mm": True}
 
 # what decides the content of a package, besides the options
-_SOURCES = ("kernels.py", "modules.py", "triton_group_norm.py", "unet.py", "vae.py")
+_SOURCES = ("kernels.py", "modules.py", "operators.py", "triton_attention.py", "triton_group_norm.py", "unet.py", "vae.py")
 
 
 class PackageError(Exception):
@@ -173,10 +179,8 @@ def _compile(
         if device == "cuda":
             torch.cuda.empty_cache()
 
-    exported = torch.export.export(network, inputs, strict=False)
-    options = {**_OPTIONS, "aot_inductor.metadata": package_metadata(weights, inputs)}
     temporary = path.with_suffix(".tmp.pt2")
-    torch._inductor.aoti_compile_and_package(exported, package_path=str(temporary), inductor_configs=options)
+    compile_package(network, weights, inputs, temporary)
 
     with _running:
         package = load_package(temporary, weights)
@@ -190,6 +194,31 @@ def _compile(
         raise PackageError(f"{graph.file}: differs from eager float32 by {max(errors):.1e}, more than {TOLERANCE}")
     temporary.rename(path)
     return {"relativeError": float(f"{max(errors):.2e}"), "seconds": round(time.monotonic() - began, 1)}
+
+
+class _WithWeights(nn.Module):
+    """`network` as a function of its inputs and, after them, of its weights, in the order of `names`."""
+
+    def __init__(self, network: nn.Module, names: list[str]):
+        super().__init__()
+        # hidden from torch, or the export would take the weights that it has for constants of the graph
+        self.__dict__["network"] = network
+        self.names = names
+
+    def forward(self, inputs: tuple[Tensor, ...], weights: list[Tensor]) -> Tensor | tuple[Tensor, ...]:
+        return torch.func.functional_call(self.network, dict(zip(self.names, weights, strict=True)), inputs)
+
+
+def compile_package(network: nn.Module, weights: dict[str, Tensor], inputs: tuple[Tensor, ...], path: Path) -> None:
+    """Writes the package of a network at these inputs, which takes the weights after them."""
+    with warnings.catch_warnings():
+        # it misses the hidden network's path, which only a stack trace would show
+        warnings.filterwarnings("ignore", message="Unable to find the path of the module")
+        exported = torch.export.export(
+            _WithWeights(network, list(weights)), (inputs, list(weights.values())), strict=False
+        )
+    options = {**_OPTIONS, "aot_inductor.metadata": package_metadata(weights, inputs)}
+    torch._inductor.aoti_compile_and_package(exported, package_path=str(path), inductor_configs=options)
 
 
 def _network(module: str, checkpoint: Path, tiny: Path, dtype: torch.dtype) -> nn.Module:
@@ -219,10 +248,11 @@ def load_weights(module: Path, device: str) -> dict[str, Tensor]:
 
 
 def load_package(path: Path, weights: dict[str, Tensor]) -> Callable[..., Any]:
-    """A package with a copy of those of the weights that it takes."""
+    """A package on these weights, as a function of the module's inputs."""
+    define_attention()
     package = torch._inductor.aoti_load_package(str(path), run_single_threaded=True)
-    package.load_constants({name: weights[name] for name in package.get_constant_fqns()}, check_full_update=True)
-    return package
+    taken = [weights[name] for name in weight_names(package.loader.get_metadata())]
+    return lambda *inputs: package(inputs, taken)
 
 
 def random_inputs(graph: Graph, manifest: dict, device: str) -> tuple[Tensor, ...]:
@@ -254,7 +284,7 @@ def _in_float32(network: nn.Module) -> nn.Module:
 
 def _key(graph: Graph, module: str) -> str:
     """What a package is made from: the graph, its module, torch, and this compiler."""
-    made_from = hashlib.sha256(f"{graph}{module}{torch.__version__}{_OPTIONS}".encode())
+    made_from = hashlib.sha256(f"{FORMAT}{graph}{module}{torch.__version__}{_OPTIONS}".encode())
     for source in _SOURCES:
         made_from.update(Path(__file__).with_name(source).read_bytes())
     return made_from.hexdigest()

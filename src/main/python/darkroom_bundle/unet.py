@@ -68,8 +68,7 @@ class Attention(nn.Module):
         self.out = _as_linear(original.to_out[0])
 
     def forward(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        queries, keys, values = (_heads(part, self.heads) for part in (queries, keys, values))
-        return self.out(kernels.attention(queries, keys, values).transpose(1, 2).flatten(2))
+        return self.out(kernels.attention(queries, keys, values, self.heads))
 
 
 class TransformerBlock(nn.Module):
@@ -187,10 +186,6 @@ def as_many(x: Tensor, other: Tensor) -> Tensor:
     """`x` with as many rows as `other`, which has the same number or a multiple of it."""
     times = other.shape[0] // x.shape[0]
     return x if times == 1 else torch.cat([x] * times)
-
-
-def _heads(x: Tensor, heads: int) -> Tensor:
-    return x.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
 def _enlarged(x: Tensor, skip: Tensor) -> Tensor:

@@ -20,8 +20,8 @@ class PixelAttention(nn.Module):
 
     def forward(self, x: Tensor, temb: None = None) -> Tensor:
         h = self.norm(x).flatten(2).transpose(1, 2)
-        parts = (project(h).unsqueeze(1) for project in (self.to_q, self.to_k, self.to_v))
-        return x + self.to_out(kernels.attention(*parts).squeeze(1)).transpose(1, 2).unflatten(2, x.shape[2:])
+        parts = (project(h) for project in (self.to_q, self.to_k, self.to_v))
+        return x + self.to_out(kernels.attention(*parts, heads=1)).transpose(1, 2).unflatten(2, x.shape[2:])
 
 
 def decoder(vae: AutoencoderKL | AutoencoderTiny) -> nn.Module:

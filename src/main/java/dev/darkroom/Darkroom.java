@@ -7,6 +7,7 @@ import dev.darkroom.tools.SendCommand;
 import dev.darkroom.tools.StackCommand;
 import dev.darkroom.tools.Vocabulary;
 import dev.darkroom.tools.bench.BenchCommand;
+import dev.darkroom.tools.gpu.GpuCommand;
 import io.quarkus.runtime.Quarkus;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -36,6 +37,7 @@ import picocli.CommandLine;
             StackCommand.class,
             SendCommand.class,
             BenchCommand.class,
+            GpuCommand.class,
             Darkroom.WorkerCommand.class,
         },
         footerHeading = "%nExamples:%n",

@@ -51,6 +51,24 @@ public final class ChildCommand {
         }
     }
 
+    /**
+     * Starts a command that runs until it is asked to end.
+     *
+     * @param environment to be added to this process' own
+     * @param log file that all that it prints is added to
+     */
+    static Process start(List<String> arguments, Map<String, String> environment, Path log) {
+        ProcessBuilder builder = new ProcessBuilder(command(arguments))
+                .redirectErrorStream(true)
+                .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()));
+        builder.environment().putAll(environment);
+        try {
+            return builder.start();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
     private static List<String> command(List<String> arguments) {
         List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());

@@ -53,6 +53,7 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom demo",
+            "  darkroom demo --gpu \"a lighthouse in a storm\"      after `darkroom gpu setup`",
             "  darkroom demo \"an umbrella on a yellow background, glossy icon\" --count 4 --seed 1"
         })
 public final class DemoCommand implements Callable<Integer> {
@@ -88,8 +89,18 @@ public final class DemoCommand implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "DIR", defaultValue = "out", description = "Where images and event go.")
     private Path out;
 
+    @Option(names = "--gpu",
+            description = "On the GPU and with the bundle that `darkroom gpu setup` made, instead of the built-in model on the "
+                    + "CPU.")
+    private boolean gpu;
+
     @Override
     public Integer call() throws IOException {
+        // The launcher has put into the environment what setup wrote down
+        if (gpu && System.getenv("DARKROOM_DEVICE_INDEX") == null) {
+            throw new CommandException("No GPU is set up here%s. `darkroom gpu setup` does that."
+                    .formatted("off".equals(System.getenv("DARKROOM_GPU")) ? ", or DARKROOM_GPU=off hides it" : ""));
+        }
         if (count < 1 || count > MAX_COUNT) {
             throw new ParameterException(spec.commandLine(), "--count is %d; a request may ask for 1 to %d images"
                     .formatted(count, MAX_COUNT));
@@ -196,8 +207,9 @@ public final class DemoCommand implements Callable<Integer> {
     private void tell(Completed completed, List<Path> files, Path eventFile) {
         Completed.Timings timings = completed.timings();
         progress.clear();
-        System.out.printf("%n%s%n%n", "completed by %s on %s (%s)".formatted(
-                completed.model().bundle(), completed.model().device(), completed.model().engine()));
+        Completed.Model model = completed.model();
+        System.out.printf("%n%s%n%n", "completed by %s on %s (%s%s)".formatted(
+                model.bundle(), model.device(), model.engine(), model.compiled() ? ", compiled" : ""));
         row("queue wait", timings.queueWait(), "until the worker took it up");
         row("text encoding", timings.textEncoding(), "");
         row("denoising", timings.denoising(), "%d steps, %s, batch of %d".formatted(

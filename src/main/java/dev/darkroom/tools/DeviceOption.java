@@ -4,12 +4,12 @@ import dev.darkroom.torch.DeviceSelection;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** Reads a device: {@code cpu}, or the CUDA index of a GPU. */
+/** Reads a device: {@code cpu}, or the CUDA index of a GPU. -1 is the CPU too, as {@code DARKROOM_DEVICE_INDEX} has it. */
 public final class DeviceOption implements ITypeConverter<DeviceSelection> {
 
     @Override
     public DeviceSelection convert(String value) {
-        if (value.equals("cpu")) {
+        if (value.equals("cpu") || value.equals("-1")) {
             return DeviceSelection.cpu();
         }
         try {

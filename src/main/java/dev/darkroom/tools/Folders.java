@@ -19,7 +19,7 @@ public final class Folders {
      *
      * @throws CommandException if that is not possible
      */
-    static Path create(Path folder) {
+    public static Path create(Path folder) {
         try {
             return Files.createDirectories(folder);
         } catch (IOException e) {

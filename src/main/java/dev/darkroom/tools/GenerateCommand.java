@@ -140,8 +140,9 @@ public final class GenerateCommand implements Callable<Integer> {
             description = "The model bundle. DARKROOM_BUNDLE's, or models/mini, unless given.")
     private Path bundle;
 
-    @Option(names = "--device", paramLabel = "D", defaultValue = "cpu", converter = DeviceOption.class,
-            description = "cpu, or the CUDA index of a GPU.")
+    @Option(names = "--device", paramLabel = "D", defaultValue = "${env:DARKROOM_DEVICE_INDEX:-cpu}",
+            showDefaultValue = CommandLine.Help.Visibility.NEVER, converter = DeviceOption.class,
+            description = "cpu, or the CUDA index of a GPU. DARKROOM_DEVICE_INDEX's, or cpu, unless given.")
     private DeviceSelection device;
 
     @Override

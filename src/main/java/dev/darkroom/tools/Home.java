@@ -12,7 +12,7 @@ public final class Home {
     }
 
     /** A file of the checkout, as {@code target/stack.classpath}. */
-    static Path resolve(String relative) {
+    public static Path resolve(String relative) {
         return PATH.resolve(relative);
     }
 

@@ -18,7 +18,7 @@ public final class QuietLog {
     }
 
     /** Warnings and errors of whatever there is. */
-    static void warningsToStandardError() {
+    public static void warningsToStandardError() {
         toStandardError(Level.WARNING);
     }
 

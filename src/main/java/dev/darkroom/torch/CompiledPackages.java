@@ -23,7 +23,7 @@ import java.util.stream.Stream;
 public record CompiledPackages(Path folder, String architecture, String torchVersion, Map<GraphKey, Package> graphs) {
 
     private static final String MANIFEST = "packages.json";
-    private static final int FORMAT = 1;
+    private static final int FORMAT = 2;
 
     /** One package: the module at one batch and size. Values that only the compiler needs are ignored. */
     @JsonIgnoreProperties(ignoreUnknown = true)
@@ -50,7 +50,8 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
         Manifest {
             if (format == null || format != FORMAT) {
                 throw new BundleException(
-                        MANIFEST + ": the format is " + format + "; this worker reads format " + FORMAT + ".");
+                        MANIFEST + ": the format is " + format + "; this worker reads format " + FORMAT
+                                + ". Compile the bundle's packages again.");
             }
             if (architecture == null || torchVersion == null || modules == null || graphs == null) {
                 throw new BundleException(
@@ -76,7 +77,7 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
      * @throws BundleException if there are none, one of them is damaged, or they were made from other modules,
      *     for another architecture or by another torch
      */
-    static CompiledPackages read(ModelBundle bundle, String architecture, String engineVersion) {
+    public static CompiledPackages read(ModelBundle bundle, String architecture, String engineVersion) {
         Path folder = folder(bundle).resolve(architecture);
         Path file = folder.resolve(MANIFEST);
         if (!Files.isRegularFile(file)) {

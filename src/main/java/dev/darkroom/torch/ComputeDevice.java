@@ -33,6 +33,7 @@ public final class ComputeDevice {
     private final String description;
     private Optional<Operators> operators = Optional.empty();
     private String withoutOperators = "";
+    private final Optional<Long> usedAtOpen;
 
     private ComputeDevice(Engine engine, Device device, String description) {
         this.engine = engine;
@@ -42,6 +43,12 @@ public final class ComputeDevice {
             operators = Optional.of(Operators.find(device));
         } catch (DeviceException e) {
             withoutOperators = e.getMessage();
+        }
+        try {
+            usedAtOpen = memory().map(MemoryStatistics::deviceUsed);
+        } catch (EngineException e) {
+            // The first call that needs a CUDA context
+            throw new DeviceException("The device " + description + " cannot be used: " + TorchErrors.sentence(e), e);
         }
     }
 
@@ -90,7 +97,7 @@ public final class ComputeDevice {
             });
             return "cpu";
         }
-        String name = CudaDriver.nameOf(selection.index());
+        String name = CudaDriver.gpu(selection.index()).name();
         selection.require().ifPresent(required -> {
             if (!name.toLowerCase(Locale.ROOT).contains(required.toLowerCase(Locale.ROOT))) {
                 throw new DeviceException("A GPU whose name contains \"" + required + "\" is required, but cuda:"
@@ -200,6 +207,14 @@ public final class ComputeDevice {
     /** The memory of this device since the last call; empty on a CPU, and on a GPU without the operators' library. */
     public Optional<MemoryStatistics> memory() {
         return device.isGpu() ? operators.map(Operators::memory) : Optional.empty();
+    }
+
+    /**
+     * Bytes that were in use on the whole device when this process had its CUDA context and had loaded nothing: what is used
+     * beyond them is the process' own doing. Empty where {@link #memory} is.
+     */
+    public Optional<Long> usedAtOpen() {
+        return usedAtOpen;
     }
 
     public boolean isGpu() {

@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Function;
@@ -131,6 +132,11 @@ public final class DiffusionPipeline implements ImageGenerator {
     public ModelDescription model() {
         return new ModelDescription(manifest.name(), bundle.digest(), device.description(), device.engineName(),
                 manifest.sizes(), manifest.batchSizes(), networks.uncompiled());
+    }
+
+    /** {@link ComputeDevice#usedAtOpen} of this pipeline's device. */
+    public Optional<Long> deviceUsedAtOpen() {
+        return device.usedAtOpen();
     }
 
     @Override

@@ -24,7 +24,12 @@ class DarkroomTest {
             demo a --count 9                     | --count is 9; a request may ask for 1 to 8 images
             demo a b                             | Unmatched argument at index 2: 'b'
             bench --requests 0                   | --requests is 0; it must be at least 1
+            bench --devices 0                    | --devices names one device; it must name those of two workers or more
+            bench --devices 0,1 --requests 7     | --requests is 7; for 2 workers it must be at least 8, one for each partition
             send                                 | Missing required parameter: 'FILE'
+            gpu                                  | Missing required subcommand: setup or doctor
+            gpu setup --checkpoint no-such-dir   | --checkpoint is no-such-dir, and there is no such folder
+            gpu setup --device one               | 'one' is no device; it is cpu, or a GPU's index from 0
             send no-such-file                    | there is no file no-such-file
             """)
     void wrongArgumentsAreToldAndExitWith2(String arguments, String sentence) {
@@ -36,7 +41,7 @@ class DarkroomTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "stack", "send", "worker", "bench"})
+    @ValueSource(strings = {"demo", "generate", "stack", "send", "worker", "bench", "gpu"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 
@@ -44,9 +49,18 @@ class DarkroomTest {
         assertThat(run.out()).startsWith("Usage: darkroom " + command).contains("Example");
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"setup", "doctor"})
+    void soDoTheCommandsOfAGpu(String command) {
+        CommandLineRun run = CommandLineRun.of("gpu", command, "--help");
+
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.out()).startsWith("Usage: darkroom gpu " + command).contains("Example");
+    }
+
     @Test
     void theHelpListsEveryCommand() {
         assertThat(CommandLineRun.of("--help").out())
-                .contains("  demo ", "  generate ", "  stack ", "  send ", "  worker ", "  bench ");
+                .contains("  demo ", "  generate ", "  stack ", "  send ", "  worker ", "  bench ", "  gpu ");
     }
 }

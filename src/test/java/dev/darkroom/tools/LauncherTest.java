@@ -7,11 +7,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The script {@code darkroom} in a checkout whose build is done, with a Java that tells how it was called. */
 class LauncherTest {
@@ -102,6 +105,106 @@ class LauncherTest {
                 .doesNotContain("[INFO]").doesNotContain("<demo>").doesNotContain("\r");
     }
 
+    @ParameterizedTest
+    @CsvSource({"worker", "generate x", "bench gpu", "demo --gpu", "demo x --count 2 --gpu", "gpu doctor"})
+    void whatSetupWroteDownIsExportedToWhatRunsTheModel(String command) throws Exception {
+        Path bundle = setUpGpu();
+
+        assertThat(launch(tellingJava(), command.split(" ")).output()).contains(
+                "DARKROOM_BUNDLE=" + bundle + "\n", "DARKROOM_DEVICE_INDEX=1\n", "PYTORCH_FLAVOR=cu128\n",
+                "PYTORCH_LIBRARY_PATH=" + checkout + "\n", "PYTORCH_VERSION=2.7.1\n",
+                "PYTORCH_EXTRA_LIBRARY_PATH=" + checkout + "/darkroom\n");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"demo", "stack", "send x", "gpu setup", "gpu"})
+    void othersRunAsBefore(String command) throws Exception {
+        setUpGpu();
+
+        assertThat(launch(tellingJava(), command.split(" ")).output())
+                .contains("DARKROOM_BUNDLE=" + checkout.toRealPath() + "/models/mini\n")
+                .doesNotContain("PYTORCH_").doesNotContain("DARKROOM_DEVICE_INDEX");
+    }
+
+    @Test
+    void theCpuComesBackWithAVariable() throws Exception {
+        setUpGpu();
+
+        assertThat(launch(tellingJava("DARKROOM_GPU", "off"), "worker").output())
+                .contains("DARKROOM_BUNDLE=" + checkout.toRealPath() + "/models/mini\n")
+                .doesNotContain("PYTORCH_").doesNotContain("DARKROOM_DEVICE_INDEX");
+    }
+
+    @Test
+    void whatTheUserExportsComesFirst() throws Exception {
+        setUpGpu();
+
+        assertThat(launch(tellingJava("DARKROOM_BUNDLE", "/mine", "DARKROOM_DEVICE_INDEX", "3",
+                "PYTORCH_EXTRA_LIBRARY_PATH", "/mine.so"), "worker").output()).contains(
+                "DARKROOM_BUNDLE=/mine\n", "DARKROOM_DEVICE_INDEX=3\n", "PYTORCH_EXTRA_LIBRARY_PATH=/mine.so\n",
+                "PYTORCH_LIBRARY_PATH=" + checkout + "\n");
+    }
+
+    @Test
+    void anotherLibtorchComesWithoutWhatWasMadeForOurs() throws Exception {
+        setUpGpu();
+
+        assertThat(launch(tellingJava("PYTORCH_LIBRARY_PATH", "/mine", "PYTORCH_VERSION", "2.11.0"), "worker").output())
+                .contains("PYTORCH_LIBRARY_PATH=/mine\n", "PYTORCH_VERSION=2.11.0\n", "DARKROOM_DEVICE_INDEX=1\n")
+                .doesNotContain("PYTORCH_FLAVOR").doesNotContain("PYTORCH_EXTRA_LIBRARY_PATH");
+    }
+
+    @Test
+    void aVersionThatAContainerExportsDoesNotBelongToOurLibtorch() throws Exception {
+        setUpGpu();
+
+        assertThat(launch(tellingJava("PYTORCH_VERSION", "2.8.0a0"), "worker").output()).contains("PYTORCH_VERSION=2.7.1\n");
+    }
+
+    @Test
+    void whatSetupMadeAndIsGoneIsToldWithWhatToDo() throws Exception {
+        Path bundle = setUpGpu();
+        Files.delete(bundle);
+
+        Run run = launch(tellingJava(), "worker");
+
+        assertThat(run.exitCode()).isEqualTo(1);
+        assertThat(run.output()).contains("environment names " + bundle + ", which is not there. Run `./darkroom gpu setup` "
+                + "again, or set DARKROOM_GPU=off for the CPU.");
+        assertThat(launch(tellingJava(), "gpu", "doctor").output()).contains("DARKROOM_BUNDLE=" + bundle + "\n");
+    }
+
+    /** What {@code gpu setup} writes, with a line that no launcher should take for anything. */
+    private Path setUpGpu() throws IOException {
+        Path bundle = Files.createDirectories(checkout.resolve("my $(touch hacked) bundle"));
+        Files.createDirectories(checkout.resolve(".darkroom/gpu"));
+        Files.writeString(checkout.resolve(".darkroom/gpu/environment"), """
+                # ./darkroom gpu setup
+                PYTORCH_LIBRARY_PATH=%1$s
+                PYTORCH_VERSION=2.7.1
+                PYTORCH_FLAVOR=cu128
+                PYTORCH_EXTRA_LIBRARY_PATH=%1$s/darkroom
+                DARKROOM_BUNDLE=%2$s
+                DARKROOM_DEVICE_INDEX=1
+                PATH=/nowhere
+                """.formatted(checkout, bundle));
+        return bundle;
+    }
+
+    /** The environment with a Java that tells what Darkroom's and torch's variables are. */
+    private Map<String, String> tellingJava(String... variables) throws IOException {
+        Path home = folder.resolve("telling java");
+        script(home.resolve("bin/java"), """
+                if [ "$1" = -version ]; then echo 'openjdk version "17.0.15"' >&2; exit; fi
+                env | grep -E '^(DARKROOM|PYTORCH)_' | sort
+                """);
+        Map<String, String> environment = new HashMap<>(Map.of("JAVA_HOME", home.toString()));
+        for (int i = 0; i < variables.length; i += 2) {
+            environment.put(variables[i], variables[i + 1]);
+        }
+        return environment;
+    }
+
     /** A Java home whose {@code java} tells a version, or else its arguments. */
     private String java(String version) throws IOException {
         Path home = folder.resolve("java " + version);
@@ -136,7 +239,7 @@ class LauncherTest {
         List<String> command = new ArrayList<>(List.of("/bin/sh", launcher.toString()));
         command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true).directory(folder.toFile());
-        builder.environment().remove("DARKROOM_JAVA_OPTS");
+        builder.environment().keySet().removeIf(name -> name.startsWith("DARKROOM_") || name.startsWith("PYTORCH_"));
         builder.environment().putAll(environment);
         Process process = builder.start();
         process.getOutputStream().close();

@@ -36,7 +36,7 @@ class CompiledPackagesTest {
         Files.writeString(packages.resolve("unet-guided-2-128x128.pt2"), "a step");
         Files.writeString(packages.resolve("text_encoder-4.pt2"), "an encoder");
         Files.writeString(packages.resolve("packages.json"), """
-                {"format": 1, "architecture": "sm_90", "torchVersion": "2.11.0+cu130",
+                {"format": 2, "architecture": "sm_90", "torchVersion": "2.11.0+cu130",
                  "modules": {"unet.pt": "%s", "text_encoder.pt": "%s"},
                  "graphs": [
                   {"file": "unet-guided-2-128x128.pt2", "sha256": "%s", "bytes": 6, "module": "unet.pt", "guided": true,
@@ -104,7 +104,8 @@ class CompiledPackagesTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = '|', value = {
-        "\"format\": 1 | \"format\": 2 | packages.json: the format is 2; this worker reads format 1.",
+        "\"format\": 2 | \"format\": 1 | packages.json: the format is 1; this worker reads format 2. "
+                + "Compile the bundle's packages again.",
         "\"modules\" | \"parts\" | packages.json must have architecture, torchVersion, modules and graphs.",
         "\"batchSize\": 4 | \"batch\": 4 | packages.json: a graph needs file, sha256, module and batchSize, and width and "
                 + "height or neither; found text_encoder-4.pt2.",

@@ -2,31 +2,22 @@ package dev.darkroom.tools.bench;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.darkroom.contract.Events;
-import dev.darkroom.contract.GenerationRequest;
-import dev.darkroom.contract.ImageFormat;
-import dev.darkroom.contract.Overrides;
 import dev.darkroom.diffusion.Profile;
-import dev.darkroom.tools.CommandException;
+import dev.darkroom.tools.DeviceOption;
 import dev.darkroom.tools.EmbeddedWorker;
 import dev.darkroom.tools.EventClient;
 import dev.darkroom.tools.Folders;
 import dev.darkroom.tools.Home;
 import dev.darkroom.tools.ProfileOption;
 import dev.darkroom.tools.ProgressLine;
+import dev.darkroom.tools.QuietLog;
 import dev.darkroom.tools.StackProcess;
-import io.cloudevents.CloudEvent;
+import dev.darkroom.torch.DeviceSelection;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Metrics;
 import java.nio.file.Path;
-import java.time.Duration;
-import java.time.Instant;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
-import java.util.OptionalLong;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.stream.IntStream;
 import picocli.CommandLine.Command;
@@ -44,7 +35,11 @@ import picocli.CommandLine.Spec;
                 + "throughput, the percentiles of every stage, and how much of the time the generator was busy.",
             "",
             "One request goes first to warm up and is not counted. The clock runs from the first batch until the last outcome. "
-                + "The worker takes its configuration from the environment, as DARKROOM_BUNDLE or DARKROOM_DEVICE_INDEX."
+                + "The worker takes its configuration from the environment, as DARKROOM_BUNDLE or DARKROOM_DEVICE_INDEX.",
+            "",
+            "With --devices there is a worker for each device, in a process of its own. The first takes one backlog alone, then "
+                + "all share another. The topic has four partitions a worker, and requests go to them in turn rather than by "
+                + "their keys: a worker whose partitions hold fewer would have nothing to do at the end."
         },
         abbreviateSynopsis = true,
         showDefaultValues = true,
@@ -53,17 +48,12 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom bench --requests 200 --profile final --json",
+            "  darkroom bench --requests 800 --devices 0,1  two workers against one, each on a GPU",
             "  darkroom bench gpu --bundle models/sd15      every profile on a GPU: time, memory, cold start"
         })
 public final class BenchCommand implements Callable<Integer> {
 
-    private static final String REQUESTS = "darkroom.requests";
-    private static final String COMPLETIONS = "darkroom.completions";
-    private static final Duration POLL = Duration.ofMillis(200);
-    private static final Duration SILENCE = Duration.ofMinutes(10);
-
     private final ProgressLine progress = ProgressLine.onStandardError();
-    private final Events events = new Events("/darkroom/bench");
 
     @Spec
     private CommandSpec spec;
@@ -75,19 +65,35 @@ public final class BenchCommand implements Callable<Integer> {
             completionCandidates = ProfileOption.class, description = "One of ${COMPLETION-CANDIDATES}.")
     private Profile profile;
 
+    @Option(names = "--devices", paramLabel = "D", split = ",", converter = DeviceOption.class,
+            description = "Devices of several workers, separated by commas: CUDA indices of GPUs, or cpu.")
+    private List<DeviceSelection> devices = List.of();
+
     @Option(names = "--json", description = "Prints the report also as one JSON object, the last line of standard output.")
     private boolean json;
 
     @Override
-    public Integer call() {
+    public Integer call() throws JsonProcessingException {
         if (requests < 1) {
             throw new ParameterException(spec.commandLine(), "--requests is %d; it must be at least 1".formatted(requests));
+        }
+        if (devices.size() == 1) {
+            throw new ParameterException(spec.commandLine(), "--devices names one device; it must name those of "
+                    + "two workers or more. The device of a single worker is DARKROOM_DEVICE_INDEX");
+        }
+        int partitions = WorkersBench.PARTITIONS * devices.size();
+        if (requests < partitions) {
+            throw new ParameterException(spec.commandLine(),
+                    "--requests is %d; for %d workers it must be at least %d, one for each partition".formatted(
+                            requests, devices.size(), partitions));
         }
         Path folder = Home.scratch("bench-" + ProcessHandle.current().pid());
         int exitCode;
         progress.show("starting a Kafka broker, an S3 store and the worker …");
         try (StackProcess stack = StackProcess.start(folder.resolve("stack.log"))) {
-            exitCode = EmbeddedWorker.run(stack, folder, Map.of(), () -> measure(stack));
+            exitCode = devices.isEmpty()
+                    ? EmbeddedWorker.run(stack, folder, Map.of(), () -> measure(stack))
+                    : measureWorkers(stack, folder);
         }
         if (exitCode == ExitCode.OK) {
             Folders.delete(folder);
@@ -100,48 +106,33 @@ public final class BenchCommand implements Callable<Integer> {
     private int measure(StackProcess stack) throws JsonProcessingException {
         Measurement measurement = new Measurement();
         try (EventClient client = new EventClient(stack.bootstrapServers())) {
-            client.follow(List.of(COMPLETIONS));
+            BacklogRun backlog = new BacklogRun(client, profile, 1, progress);
             progress.show("warming up …");
-            run(client, List.of("bench-warm-up"), new Measurement());
+            backlog.run(List.of("bench-warm-up"), () -> {
+            }, event -> {
+            });
             double before = busySeconds();
-            run(client, IntStream.range(0, requests).mapToObj("bench-%05d"::formatted).toList(), measurement);
+            backlog.run(IntStream.range(0, requests).mapToObj("bench-%05d"::formatted).toList(), () -> {
+            }, measurement::add);
             measurement.busy(busySeconds() - before);
         }
         Report report = measurement.report(profile.label());
+        return tell(report.toText(), report, report.failed());
+    }
+
+    private int measureWorkers(StackProcess stack, Path folder) throws JsonProcessingException {
+        QuietLog.warningsToStandardError();
+        WorkersReport report = new WorkersBench(stack, folder, devices, progress).run(profile, requests);
+        return tell(report.toText(), report, report.failed());
+    }
+
+    private int tell(String text, Object report, int failed) throws JsonProcessingException {
         progress.clear();
-        System.out.print(report.toText());
+        System.out.print(text);
         if (json) {
             System.out.println(new ObjectMapper().writeValueAsString(report));
         }
-        return report.failed() == 0 ? ExitCode.OK : ExitCode.SOFTWARE;
-    }
-
-    private void run(EventClient client, List<String> ids, Measurement measurement) {
-        Set<String> open = new HashSet<>(ids);
-        ids.forEach(id -> client.send(Events.toRecord(REQUESTS, id, events.of(request(id), Instant.now()))));
-        client.flush();
-        progress.show("outcomes", 0, ids.size());
-        long heard = System.nanoTime();
-        while (!open.isEmpty()) {
-            int before = open.size();
-            client.poll(POLL, (CloudEvent event) -> {
-                if (open.remove(event.getSubject())) {
-                    measurement.add(event);
-                }
-            });
-            if (open.size() < before) {
-                heard = System.nanoTime();
-                progress.show("outcomes", ids.size() - open.size(), ids.size());
-            } else if (System.nanoTime() - heard > SILENCE.toNanos()) {
-                throw new CommandException("No outcome for %d minutes; %d of %d are missing.".formatted(
-                        SILENCE.toMinutes(), open.size(), ids.size()));
-            }
-        }
-    }
-
-    private GenerationRequest request(String id) {
-        return new GenerationRequest(id, Prompts.of(id.hashCode()), "", profile.label(), Overrides.NONE, OptionalLong.empty(), 1,
-                ImageFormat.PNG, Optional.empty(), Map.of());
+        return failed == 0 ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
     /** The worker's own count of the time in which its generator had a batch. */

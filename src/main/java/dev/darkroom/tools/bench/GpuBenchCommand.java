@@ -31,7 +31,12 @@ import picocli.CommandLine.Spec;
         name = "gpu",
         description = {
             "Measures the profiles on one GPU: time and memory an image, the denoising step, cold start, and the whole worker "
-                + "against the pipeline alone. Each profile runs in a process of its own, every image has a prompt of its own.",
+                + "against the pipeline alone; with --devices also several workers against one. Each profile runs in a process "
+                + "of its own, every image has a prompt of its own.",
+            "",
+            "final comes first, and begins with a process that is ready for every batch size: with the driver's cache "
+                + "(CUDA_CACHE_PATH) empty, that is what a first start takes. Its first batch size then has a process to itself, "
+                + "whose memory is its own. A later start follows.",
             "",
             "The report is written after every measurement, so that a run that is cut off keeps what it has."
         },
@@ -41,7 +46,8 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom bench gpu --bundle models/sd15",
-            "  darkroom bench gpu --device cpu --images 2 --warm-up 1 --batch-sizes 1,4 --worker-requests 8 --out cpu.json"
+            "  darkroom bench gpu --device cpu --images 2 --warm-up 1 --batch-sizes 1,4 --worker-requests 8 --devices cpu,cpu "
+                    + "--out cpu.json"
         })
 final class GpuBenchCommand implements Callable<Integer> {
 
@@ -59,8 +65,8 @@ final class GpuBenchCommand implements Callable<Integer> {
             description = "Which of ${COMPLETION-CANDIDATES}, separated by commas; all unless given.")
     private List<Profile> profiles = List.of(Profile.values());
 
-    @Option(names = "--batch-sizes", paramLabel = "N", split = ",", defaultValue = "1,2,4,8",
-            description = "Images in a batch, separated by commas; those that the bundle offers.")
+    @Option(names = "--batch-sizes", paramLabel = "N", split = ",", defaultValue = "1,2,4,8,16",
+            description = "Images in a batch, separated by commas; what the bundle does not offer is left out.")
     private List<Integer> batchSizes;
 
     @Option(names = "--batched-profiles", paramLabel = "P", split = ",", defaultValue = "final,baseline",
@@ -79,6 +85,10 @@ final class GpuBenchCommand implements Callable<Integer> {
             description = "Backlog for the whole worker, with an embedded broker and store; 0 leaves the worker out.")
     private int workerRequests;
 
+    @Option(names = "--devices", paramLabel = "D", split = ",", converter = DeviceOption.class,
+            description = "Devices of several workers, to measure them against one: each gets --worker-requests on average.")
+    private List<DeviceSelection> devices = List.of();
+
     @Option(names = "--peer", paramLabel = "COMMAND",
             description = "A command that measures a peer in the same run and writes its rows to the FILE of an option "
                     + "--out FILE, which is added. Can be repeated.")
@@ -93,8 +103,9 @@ final class GpuBenchCommand implements Callable<Integer> {
             description = "The model bundle. DARKROOM_BUNDLE's, or models/mini, unless given.")
     private Path bundle;
 
-    @Option(names = "--device", paramLabel = "D", defaultValue = "0", converter = DeviceOption.class,
-            description = "The CUDA index of a GPU, or cpu.")
+    @Option(names = "--device", paramLabel = "D", defaultValue = "${env:DARKROOM_DEVICE_INDEX:-0}",
+            showDefaultValue = picocli.CommandLine.Help.Visibility.NEVER, converter = DeviceOption.class,
+            description = "The CUDA index of a GPU, or cpu. DARKROOM_DEVICE_INDEX's, or 0, unless given.")
     private DeviceSelection device;
 
     @Option(names = "--out", paramLabel = "FILE", defaultValue = "docs/benchmarks/gpu.json", description = "The report.")
@@ -108,10 +119,13 @@ final class GpuBenchCommand implements Callable<Integer> {
                 + String.join(" ", spec.commandLine().getParseResult().originalArgs()), new ArithmeticCeiling(ceiling));
         // What matters most comes first
         if (profiles.contains(STUDIED)) {
-            measure(report, STUDIED, logs);
+            measureStudied(report, logs);
         }
         if (workerRequests > 0) {
             measureWorker(report, logs.resolve("worker.log"));
+            if (!devices.isEmpty()) {
+                measureWorkers(report, logs.resolve("workers.log"));
+            }
         }
         for (Profile profile : profiles) {
             if (profile != STUDIED) {
@@ -128,21 +142,52 @@ final class GpuBenchCommand implements Callable<Integer> {
         return failures.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
+    private void measureStudied(GpuReport report, Path logs) {
+        List<Integer> sizes = sizes(STUDIED);
+        List<Integer> first = sizes.subList(0, 1);
+        List<Integer> others = sizes.subList(1, sizes.size());
+        measure(report, STUDIED, sizes, others.isEmpty() ? first : others, logs);
+        if (!others.isEmpty()) {
+            measure(report, STUDIED, first, first, logs);
+        }
+        measure(report, STUDIED, sizes, List.of(), logs);
+    }
+
     private void measure(GpuReport report, Profile profile, Path logs) {
+        measure(report, profile, sizes(profile), sizes(profile), logs);
+    }
+
+    private List<Integer> sizes(Profile profile) {
+        return batchedProfiles.contains(profile) ? batchSizes : batchSizes.subList(0, 1);
+    }
+
+    /**
+     * Runs a profile in a process of its own.
+     *
+     * @param sizes of batches that the process is ready for
+     * @param measured those of them that are measured
+     */
+    private void measure(GpuReport report, Profile profile, List<Integer> sizes, List<Integer> measured, Path logs) {
         progress.show("profile " + profile.label() + ": starting …");
-        List<Integer> sizes = batchedProfiles.contains(profile) ? batchSizes : batchSizes.subList(0, 1);
-        List<String> arguments = List.of("bench", "gpu-profile", "--profile", profile.label(),
-                "--batch-sizes", sizes.stream().map(String::valueOf).collect(Collectors.joining(",")),
-                "--images", String.valueOf(images), "--warm-up", String.valueOf(warmUp),
+        List<String> arguments = new ArrayList<>(List.of("bench", "gpu-profile", "--profile", profile.label(),
+                "--batch-sizes", text(sizes), "--images", String.valueOf(images), "--warm-up", String.valueOf(warmUp),
                 "--ceiling", String.valueOf(ceiling), "--bundle", bundle.toString(),
-                "--device", DeviceOption.text(device));
+                "--device", DeviceOption.text(device)));
+        if (!measured.isEmpty()) {
+            arguments.addAll(List.of("--measured", text(measured)));
+        }
         long start = System.nanoTime();
         double[] coldStart = new double[1];
         run("profile " + profile.label(), arguments, logs.resolve(profile.label() + ".log"), line -> {
             if (coldStart[0] == 0) {
                 coldStart[0] = (System.nanoTime() - start) / 1e9;
-                report.model(json.readValue(line, ProfileBenchCommand.Ready.class));
-                progress.end("profile %-16s ready after %s".formatted(profile.label(), ProgressLine.since(start)));
+                ProfileBenchCommand.Ready ready = json.readValue(line, ProfileBenchCommand.Ready.class);
+                report.model(ready);
+                if (profile == STUDIED && sizes.equals(sizes(STUDIED))) {
+                    report.started(coldStart[0], ready.batchSizes());
+                }
+                progress.end("profile %-16s ready after %s, batches of %s".formatted(
+                        profile.label(), ProgressLine.since(start), text(ready.batchSizes())));
             } else {
                 GpuRow row = json.readValue(line, GpuRow.class).withColdStart(coldStart[0]);
                 report.add(row, profile == STUDIED);
@@ -153,17 +198,39 @@ final class GpuBenchCommand implements Callable<Integer> {
         });
     }
 
+    private static String text(List<Integer> sizes) {
+        return sizes.stream().map(String::valueOf).collect(Collectors.joining(","));
+    }
+
     private void measureWorker(GpuReport report, Path log) {
         progress.show("the whole worker: %d requests …".formatted(workerRequests));
-        run("worker", List.of("bench", "--requests", String.valueOf(workerRequests), "--profile", STUDIED.label(), "--json"),
-                log, line -> {
-                    if (line.startsWith("{")) {
-                        JsonNode measured = json.readTree(line);
-                        report.worker(measured, workerRequests, (int) Math.round(measured.path("batchSize").asDouble()));
-                    } else {
-                        progress.end("worker  " + line);
-                    }
-                });
+        bench("worker", workerRequests, List.of(), log, measured -> report.worker(measured, workerRequests));
+    }
+
+    private void measureWorkers(GpuReport report, Path log) {
+        int requests = workerRequests * devices.size();
+        progress.show("one worker, then %d: %d requests each time …".formatted(devices.size(), requests));
+        String those = devices.stream().map(DeviceOption::text).collect(Collectors.joining(","));
+        bench("workers", requests, List.of("--devices", those), log, report::workers);
+    }
+
+    /** Takes the report of {@code darkroom bench}. */
+    @FunctionalInterface
+    private interface ReportReader {
+        void read(JsonNode measured) throws IOException;
+    }
+
+    private void bench(String what, int requests, List<String> options, Path log, ReportReader reader) {
+        List<String> arguments = new ArrayList<>(List.of(
+                "bench", "--requests", String.valueOf(requests), "--profile", STUDIED.label(), "--json"));
+        arguments.addAll(options);
+        run(what, arguments, log, line -> {
+            if (line.startsWith("{")) {
+                reader.read(json.readTree(line));
+            } else {
+                progress.end(what + "  " + line);
+            }
+        });
     }
 
     private void runPeer(GpuReport report, String command, Path logs) throws IOException {

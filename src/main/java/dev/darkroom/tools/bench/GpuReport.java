@@ -17,6 +17,7 @@ import java.time.temporal.ChronoUnit;
 import java.util.Formatter;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.stream.StreamSupport;
 
 /** {@code docs/benchmarks/gpu.json}, written anew after every measurement: a run that is cut off keeps what it has. */
@@ -24,7 +25,10 @@ final class GpuReport {
 
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final ObjectWriter INDENTED = JSON.writer(SerializationFeature.INDENT_OUTPUT);
-    private static final List<String> KEY = List.of("implementation", "compiled", "profile", "batch");
+    private static final List<String> KEY = List.of("implementation", "compiled", "profile", "batch", "torch");
+
+    /** Batches of the worker are compared with full ones if they hold this share of them on average. */
+    private static final double NEARLY_FULL = 0.9;
 
     private final Path file;
     private final ArithmeticCeiling ceiling;
@@ -47,6 +51,19 @@ final class GpuReport {
         write();
     }
 
+    /**
+     * A process was ready for the profile that is studied. The first that is told was the first on the machine, as far as this
+     * run knows.
+     *
+     * @param seconds from the start of the process
+     * @param batchSizes that it was ready for
+     */
+    void started(double seconds, List<Integer> batchSizes) throws IOException {
+        ObjectNode start = report.putObject(report.has("coldStart") ? "laterStart" : "coldStart").put("seconds", seconds);
+        start.set("batchSizes", JSON.valueToTree(batchSizes));
+        write();
+    }
+
     void add(GpuRow row, boolean isStudied) throws IOException {
         rows.add(JSON.<JsonNode>valueToTree(row));
         // The step is the same in all profiles: those of the profile that everything is measured for stand for it
@@ -54,7 +71,6 @@ final class GpuReport {
             report.set("steps", steps);
             step(row, true, row.guidedStepMilliseconds());
             step(row, false, row.unguidedStepMilliseconds());
-            report.putObject("coldStart").put("seconds", row.coldStartSeconds());
         }
         write();
     }
@@ -71,7 +87,8 @@ final class GpuReport {
     }
 
     /**
-     * Takes over the rows of a peer, as {@code darkroom_bench.peers} writes them; what was measured here stays.
+     * Takes over the rows of a peer, as {@code darkroom_bench.peers} writes them; what was measured here stays. A peer that was
+     * measured on several releases of torch keeps a row of each.
      *
      * @throws CommandException if they cannot be compared: another device, or images of another size
      */
@@ -93,21 +110,35 @@ final class GpuReport {
     }
 
     /**
-     * What the whole worker did.
+     * What the whole worker did. Beside it stands what the pipeline alone does in batches of that size.
      *
      * @param measured by {@code darkroom bench --json}
      */
-    void worker(JsonNode measured, int requests, int batch) throws IOException {
+    void worker(JsonNode measured, int requests) throws IOException {
+        // The last batches of a backlog are smaller than the others
+        double average = measured.path("batchSize").asDouble();
+        Optional<JsonNode> pipeline = StreamSupport.stream(rows.spliterator(), false)
+                .filter(row -> row.path("implementation").asText().equals("darkroom")
+                        && row.path("profile").equals(measured.path("profile"))
+                        && average <= row.path("batch").asInt() && average >= NEARLY_FULL * row.path("batch").asInt())
+                .findFirst();
         ObjectNode worker = report.putObject("worker");
-        worker.put("profile", measured.path("profile").asText()).put("batch", batch).put("requests", requests);
+        worker.put("profile", measured.path("profile").asText());
+        worker.put("batch", pipeline.map(row -> row.path("batch").asInt()).orElse((int) Math.round(average)));
+        worker.put("requests", requests);
         worker.set("imagesPerSecond", measured.path("imagesPerSecond"));
-        for (JsonNode row : rows) {
-            if (row.path("implementation").asText().equals("darkroom") && row.path("batch").asInt() == batch
-                    && row.path("profile").equals(measured.path("profile"))) {
-                worker.set("pipelineImagesPerSecond", row.path("imagesPerSecond"));
-            }
-        }
+        pipeline.ifPresent(row -> worker.set("pipelineImagesPerSecond", row.path("imagesPerSecond")));
         worker.set("measured", measured);
+        write();
+    }
+
+    /**
+     * What several workers did, against one.
+     *
+     * @param measured by {@code darkroom bench --devices … --json}, a {@link WorkersReport}
+     */
+    void workers(JsonNode measured) throws IOException {
+        report.set("workers", measured);
         write();
     }
 
@@ -122,21 +153,29 @@ final class GpuReport {
         Formatter text = new Formatter(Locale.ROOT);
         text.format("%s, torch %s, bundle %s%n%n", report.path("device").asText(), report.path("torch").asText(),
                 report.path("bundle").asText());
-        text.format("%-10s %-16s %-10s %5s %9s %9s %9s %9s %10s %10s %7s %7s%n", "", "profile", "compiled", "batch",
-                "s/image", "min", "max", "images/s", "alloc GiB", "resv GiB", "share", "cold s");
+        text.format("%-10s %-16s %-10s %5s %9s %9s %9s %9s %10s %10s %10s %7s %7s%n", "", "profile", "compiled", "batch",
+                "s/image", "min", "max", "images/s", "alloc GiB", "resv GiB", "used GiB", "share", "cold s");
         for (JsonNode row : rows) {
             JsonNode seconds = row.path("secondsPerImage");
-            text.format("%-10s %-16s %-10s %5d %9.4f %9.4f %9.4f %9.2f %10s %10s %7s %7s%n",
+            text.format("%-10s %-16s %-10s %5d %9.4f %9.4f %9.4f %9.2f %10s %10s %10s %7s %7s%n",
                     row.path("implementation").asText(), row.path("profile").asText(), row.path("compiled").asText("-"),
                     row.path("batch").asInt(), seconds.path("median").asDouble(), seconds.path("min").asDouble(),
                     seconds.path("max").asDouble(), row.path("imagesPerSecond").asDouble(),
                     number(row.path("peakAllocatedBytes"), 1.0 / (1 << 30)),
-                    number(row.path("peakReservedBytes"), 1.0 / (1 << 30)), number(row.path("arithmeticShare"), 1),
+                    number(row.path("peakReservedBytes"), 1.0 / (1 << 30)),
+                    number(row.path("deviceBeyondContextBytes"), 1.0 / (1 << 30)), number(row.path("arithmeticShare"), 1),
                     number(row.path("coldStartSeconds"), 1));
         }
         for (JsonNode step : steps) {
             text.format("step %-10s batch %d: %.2f ms%n", step.path("guided").asBoolean() ? "guided" : "unguided",
                     step.path("batch").asInt(), step.path("milliseconds").path("median").asDouble());
+        }
+        for (String start : List.of("coldStart", "laterStart")) {
+            JsonNode seconds = report.path(start).path("seconds");
+            if (seconds.isNumber()) {
+                text.format("%s: ready after %.1f s, batches of %s%n", start, seconds.asDouble(),
+                        report.path(start).path("batchSizes"));
+            }
         }
         JsonNode worker = report.path("worker");
         if (!worker.isMissingNode()) {
@@ -145,6 +184,11 @@ final class GpuReport {
                     worker.path("profile").asText(), worker.path("batch").asInt(),
                     worker.path("imagesPerSecond").asDouble(), worker.path("requests").asInt(),
                     pipeline.isNumber() ? String.format(Locale.ROOT, "%.2f", pipeline.asDouble()) : "not measured in such batches");
+        }
+        JsonNode workers = report.path("workers");
+        if (!workers.isMissingNode()) {
+            text.format("%d workers: %.2f images/s, %.3f times as many as one%n", workers.path("workers").size(),
+                    workers.path("all").path("imagesPerSecond").asDouble(), workers.path("ratio").asDouble());
         }
         return text.toString();
     }

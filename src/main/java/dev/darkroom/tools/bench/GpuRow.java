@@ -13,6 +13,8 @@ import java.util.Arrays;
  * @param peakAllocatedBytes most that live tensors took, over all batches
  * @param peakReservedBytes most that torch's allocator held; the graphs of all batch sizes of the profile are loaded
  * @param deviceUsedBytes in use on the whole device, other processes included
+ * @param deviceBeyondContextBytes what the device has in use more than when the process had made its CUDA context and loaded
+ *     nothing: weights, activations, and what drivers and libraries take without telling torch's allocator
  * @param textEncodingMilliseconds median of a batch, like the next two
  * @param arithmeticShare of the {@link ArithmeticCeiling}, 0 to 1
  * @param coldStartSeconds from the start of the process until it was ready for the profile
@@ -29,6 +31,7 @@ record GpuRow(
         Long peakAllocatedBytes,
         Long peakReservedBytes,
         Long deviceUsedBytes,
+        Long deviceBeyondContextBytes,
         int steps,
         double textEncodingMilliseconds,
         double denoisingMilliseconds,
@@ -51,8 +54,8 @@ record GpuRow(
 
     GpuRow withColdStart(double seconds) {
         return new GpuRow(implementation, compiled, profile, batch, images, secondsPerImage, imagesPerSecond,
-                peakAllocatedBytes, peakReservedBytes, deviceUsedBytes, steps, textEncodingMilliseconds,
-                denoisingMilliseconds, decodingMilliseconds, guidedStepMilliseconds, unguidedStepMilliseconds,
-                arithmeticShare, seconds);
+                peakAllocatedBytes, peakReservedBytes, deviceUsedBytes, deviceBeyondContextBytes, steps,
+                textEncodingMilliseconds, denoisingMilliseconds, decodingMilliseconds, guidedStepMilliseconds,
+                unguidedStepMilliseconds, arithmeticShare, seconds);
     }
 }

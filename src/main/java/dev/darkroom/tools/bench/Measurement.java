@@ -20,6 +20,19 @@ final class Measurement {
     private Instant lastOutcome = Instant.MIN;
     private double busySeconds = Double.NaN;
 
+    /** What several workers did at once. They were busy for as long as each was on average. */
+    static Measurement of(List<Measurement> workers) {
+        Measurement together = new Measurement();
+        for (Measurement worker : workers) {
+            together.completed.addAll(worker.completed);
+            together.failed += worker.failed;
+            together.firstBatch = worker.firstBatch.isBefore(together.firstBatch) ? worker.firstBatch : together.firstBatch;
+            together.lastOutcome = worker.lastOutcome.isAfter(together.lastOutcome) ? worker.lastOutcome : together.lastOutcome;
+        }
+        together.busySeconds = workers.stream().mapToDouble(worker -> worker.busySeconds).average().orElse(Double.NaN);
+        return together;
+    }
+
     /** Takes an outcome into account. */
     void add(CloudEvent event) {
         Instant end = event.getTime().toInstant();
@@ -39,6 +52,11 @@ final class Measurement {
     /** Tells for how long the generator had a batch, in seconds. */
     void busy(double seconds) {
         busySeconds = seconds;
+    }
+
+    /** {@link Instant#MIN} if there was none. */
+    Instant lastOutcome() {
+        return lastOutcome;
     }
 
     Report report(String profile) {

@@ -32,7 +32,7 @@ import picocli.CommandLine.Option;
 
 /**
  * {@code darkroom bench gpu-profile}: one profile in this process, which {@code darkroom bench gpu} starts. Standard output
- * gets the model, as JSON on one line, once it is ready, and then a line for each batch size.
+ * gets the model, as JSON on one line, once it is ready, and then a line for each batch size that is measured.
  */
 @Command(name = "gpu-profile", hidden = true, description = "One profile of `darkroom bench gpu`, in a process of its own.")
 final class ProfileBenchCommand implements Callable<Integer> {
@@ -46,8 +46,13 @@ final class ProfileBenchCommand implements Callable<Integer> {
     @Option(names = "--profile", required = true, converter = ProfileOption.class)
     private Profile profile;
 
+    /** The process is ready for these; what the bundle does not offer is left out. */
     @Option(names = "--batch-sizes", required = true, split = ",")
     private List<Integer> batchSizes;
+
+    /** Those of them that are measured; none where it only counts how soon the process is ready. */
+    @Option(names = "--measured", split = ",")
+    private List<Integer> measured = List.of();
 
     @Option(names = "--images", required = true)
     private int images;
@@ -71,11 +76,13 @@ final class ProfileBenchCommand implements Callable<Integer> {
             Runtime.getRuntime().addShutdownHook(new Thread(pipeline::close));
             GenerationParameters parameters = profile.parameters(pipeline.model());
             List<Integer> offered =
-                    batchSizes.stream().filter(size -> size <= pipeline.model().largestBatch()).toList();
+                    batchSizes.stream().filter(pipeline.model().batchSizes()::contains).toList();
             pipeline.prepare(parameters, offered);
-            System.out.println(json.writeValueAsString(Ready.of(pipeline, parameters)));
+            System.out.println(json.writeValueAsString(Ready.of(pipeline, parameters, offered)));
             for (int batchSize : offered) {
-                System.out.println(json.writeValueAsString(measure(pipeline, parameters, batchSize)));
+                if (measured.contains(batchSize)) {
+                    System.out.println(json.writeValueAsString(measure(pipeline, parameters, batchSize)));
+                }
             }
         } catch (BundleException | DeviceException | GenerationException e) {
             throw new CommandException(e.getMessage(), e);
@@ -87,12 +94,13 @@ final class ProfileBenchCommand implements Callable<Integer> {
      * The model once it is ready.
      *
      * @param size of the images, as {@code 512x512}
+     * @param batchSizes that it is ready for
      */
     record Ready(String bundle, String size, String device, String torch, List<Integer> batchSizes, String uncompiled) {
-        static Ready of(DiffusionPipeline pipeline, GenerationParameters parameters) {
+        static Ready of(DiffusionPipeline pipeline, GenerationParameters parameters, List<Integer> batchSizes) {
             var model = pipeline.model();
             return new Ready(model.bundle(), parameters.size().toString(), model.device().replaceFirst("^cuda:\\d+ ", ""),
-                    model.engine().replaceFirst("^PyTorch ", ""), model.batchSizes(), model.uncompiled().orElse(null));
+                    model.engine().replaceFirst("^PyTorch ", ""), batchSizes, model.uncompiled().orElse(null));
         }
     }
 
@@ -119,6 +127,7 @@ final class ProfileBenchCommand implements Callable<Integer> {
                 memory.map(MemoryStatistics::peakAllocated).orElse(null),
                 memory.map(MemoryStatistics::peakReserved).orElse(null),
                 memory.map(MemoryStatistics::deviceUsed).orElse(null),
+                memory.flatMap(last -> pipeline.deviceUsedAtOpen().map(before -> last.deviceUsed() - before)).orElse(null),
                 parameters.steps(),
                 median(runs, result -> result.textEncoding().toNanos() / 1e6),
                 median(runs, result -> result.denoising().toNanos() / 1e6),

@@ -43,7 +43,17 @@ class GpuReportTest {
         assertThat(written.at("/rows/0").has("peakAllocatedBytes")).as("memory of a CPU").isFalse();
         assertThat(written.path("steps")).hasSize(1);
         assertThat(written.at("/steps/0/milliseconds/median").asDouble()).isEqualTo(5);
-        assertThat(written.at("/coldStart/seconds").asDouble()).isEqualTo(8);
+    }
+
+    @Test
+    void theFirstStartIsToldFromALaterOne() throws IOException {
+        report.started(24, List.of(1, 8));
+        report.started(9, List.of(1, 8));
+
+        assertThat(written().at("/coldStart/seconds").asDouble()).isEqualTo(24);
+        assertThat(written().at("/laterStart/seconds").asDouble()).isEqualTo(9);
+        assertThat(written().at("/laterStart/batchSizes")).hasSize(2);
+        assertThat(report.toText()).contains("coldStart: ready after 24.0 s, batches of [1,8]");
     }
 
     @Test
@@ -89,12 +99,26 @@ class GpuReportTest {
         assertThat(written().path("rows")).isEmpty();
     }
 
+    @Test
+    void aPeerKeepsARowOfEachTorchThatItWasMeasuredOn() throws IOException {
+        report.merge(peer("NVIDIA H100", "512x512", "2.7.1"));
+        report.merge(peer("NVIDIA H100", "512x512", "2.11.0"));
+
+        assertThat(written().path("rows")).filteredOn(row -> row.path("implementation").asText().equals("diffusers"))
+                .extracting(row -> row.path("torch").asText()).containsExactly("2.7.1", "2.11.0");
+    }
+
     private Path peer(String device, String size) throws IOException {
+        return peer(device, size, "2.7.1");
+    }
+
+    private Path peer(String device, String size, String torch) throws IOException {
         return Files.writeString(folder.resolve("peer.json"), """
                 {"device": "%s", "size": "%s", "rows": [
-                 {"implementation": "diffusers", "compiled": false, "profile": "final", "batch": 1, "imagesPerSecond": 2},
+                 {"implementation": "diffusers", "compiled": false, "profile": "final", "batch": 1, "imagesPerSecond": 2,
+                  "torch": "%s"},
                  {"implementation": "darkroom", "compiled": true, "profile": "final", "batch": 1, "imagesPerSecond": 3}]}
-                """.formatted(device, size));
+                """.formatted(device, size, torch));
     }
 
     @Test
@@ -102,7 +126,7 @@ class GpuReportTest {
         report.add(row("final", 1, 10), true);
         report.add(row("final", 8, 22), true);
 
-        report.worker(JSON.readTree("{\"profile\": \"final\", \"imagesPerSecond\": 21.5}"), 400, 8);
+        report.worker(JSON.readTree("{\"profile\": \"final\", \"imagesPerSecond\": 21.5, \"batchSize\": 7.8}"), 400);
 
         assertThat(written().at("/worker/imagesPerSecond").asDouble()).isEqualTo(21.5);
         assertThat(written().at("/worker/pipelineImagesPerSecond").asDouble()).isEqualTo(22);
@@ -110,10 +134,19 @@ class GpuReportTest {
     }
 
     @Test
+    void severalWorkersStandBesideOne() throws IOException {
+        report.workers(JSON.readTree("""
+                {"all": {"imagesPerSecond": 31.2}, "workers": [{"images": 400}, {"images": 400}], "ratio": 1.97}"""));
+
+        assertThat(written().at("/workers/ratio").asDouble()).isEqualTo(1.97);
+        assertThat(report.toText()).contains("2 workers: 31.20 images/s, 1.970 times as many as one");
+    }
+
+    @Test
     void aWorkerInBatchesThatThePipelineWasNotMeasuredInHasNothingBesideIt() throws IOException {
         report.add(row("final", 1, 10), true);
 
-        report.worker(JSON.readTree("{\"profile\": \"final\", \"imagesPerSecond\": 21.5}"), 400, 8);
+        report.worker(JSON.readTree("{\"profile\": \"final\", \"imagesPerSecond\": 21.5, \"batchSize\": 7.8}"), 400);
 
         assertThat(written().path("worker").has("pipelineImagesPerSecond")).isFalse();
         assertThat(report.toText()).contains("the pipeline alone not measured in such batches");
@@ -135,6 +168,6 @@ class GpuReportTest {
 
     private static GpuRow row(String profile, int batch, double imagesPerSecond, Double arithmeticShare) {
         return new GpuRow("darkroom", true, profile, batch, 20, Spread.of(1 / imagesPerSecond), imagesPerSecond, null, null,
-                null, 20, 1, 2, 3, Spread.of(5), null, arithmeticShare, 8.0);
+                null, null, 20, 1, 2, 3, Spread.of(5), null, arithmeticShare, 8.0);
     }
 }
