@@ -19,7 +19,7 @@ import dev.darkroom.torch.DeviceException;
 import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.torch.DiffusionPipeline;
 import dev.darkroom.worker.image.ImageEncoder;
-import dev.darkroom.worker.image.ImageFormat;
+import dev.darkroom.contract.ImageFormat;
 import dev.darkroom.worker.image.ImageParameters;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
@@ -212,7 +212,7 @@ public final class GenerateCommand implements Callable<Integer> {
                         parameters.height(), parameters.steps(), parameters.scheduler().label(),
                         new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
                         parameters.decoder().label(), image.seed(), 1,
-                        new Completed.Output(dev.darkroom.contract.ImageFormat.PNG), pixels.promptTruncated()),
+                        new Completed.Output(ImageFormat.PNG), pixels.promptTruncated()),
                 new Timings(
                         Completed.Timings.milliseconds(result.textEncoding()),
                         Completed.Timings.milliseconds(result.denoising()),

@@ -15,7 +15,7 @@ import dev.darkroom.worker.WorkerThreads;
 import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.claim.Job;
 import dev.darkroom.worker.image.ImageEncoder;
-import dev.darkroom.worker.image.ImageFormat;
+import dev.darkroom.contract.ImageFormat;
 import dev.darkroom.worker.image.ImageParameters;
 import dev.darkroom.worker.outcome.Outcomes;
 import dev.darkroom.worker.store.ImageStore;
@@ -125,7 +125,7 @@ public class Delivery {
         others.put("Decoder", parameters.decoder().label());
         others.put("Profile", request.profile());
         others.put("Request", request.requestId());
-        return encoder.encode(format(request), image.width(), image.height(), image.rgb(), new ImageParameters(
+        return encoder.encode(request.format(), image.width(), image.height(), image.rgb(), new ImageParameters(
                 request.prompt(), request.negativePrompt(), parameters.steps(), parameters.scheduler().sampler(),
                 parameters.guidanceScale(), image.seed(), image.width(), image.height(), model.digest(),
                 model.bundle(), others));
@@ -133,7 +133,7 @@ public class Delivery {
 
     private Completed.Image upload(Job job, int index, GeneratedImage image, byte[] file) {
         GenerationRequest request = job.request();
-        ImageFormat format = format(request);
+        ImageFormat format = request.format();
         StoredObject object = store.putIfAbsent(
                 ObjectKeys.image(request.requestId(), job.digest(), index, format), file, format.contentType(),
                 Map.of("request-id", request.requestId(), "seed", Long.toString(image.seed())));
@@ -149,10 +149,6 @@ public class Delivery {
                 parameters.decoder().label(), request.resolvedSeed(), request.count(),
                 new Completed.Output(request.format()),
                 images.stream().anyMatch(GeneratedImage::promptTruncated));
-    }
-
-    private static ImageFormat format(GenerationRequest request) {
-        return ImageFormat.valueOf(request.format().name());
     }
 
     private void record(String stage, Duration duration) {

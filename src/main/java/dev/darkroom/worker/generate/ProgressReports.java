@@ -8,10 +8,13 @@ import dev.darkroom.worker.claim.Job;
 import dev.darkroom.worker.outcome.Publisher;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;
+import org.jboss.logging.Logger;
 
 /** Says how far the requests of a batch are: that they started, then no more often than configured. */
 @ApplicationScoped
 class ProgressReports {
+
+    private static final Logger LOG = Logger.getLogger(ProgressReports.class);
 
     private final DarkroomConfig.Progress config;
     private final Events events;
@@ -45,6 +48,11 @@ class ProgressReports {
     }
 
     private void report(Job job, Progress progress) {
-        publisher.progress(job.claim(), events.of(progress, Instant.now()));
+        try {
+            publisher.progress(job.claim(), events.of(progress, Instant.now()));
+        } catch (RuntimeException e) {
+            // Images are worth more than knowing how far they are
+            LOG.warnf(e, "progress=failed %s", job.claim());
+        }
     }
 }

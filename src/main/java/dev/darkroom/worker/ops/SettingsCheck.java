@@ -31,7 +31,7 @@ class SettingsCheck {
     /** Before SmallRye opens its channels. */
     private static final int FIRST = 1;
     /** Environment variables of the launcher and of the tests. */
-    private static final Set<String> NOT_THE_WORKERS = Set.of("DARKROOM_JAVA_OPTS", "DARKROOM_STACK",
+    private static final Set<String> NOT_THE_WORKERS = Set.of("DARKROOM_JAVA_OPTS", "DARKROOM_GPU", "DARKROOM_STACK",
             "DARKROOM_KAFKA_IMAGE", "DARKROOM_STORE_IMAGE");
 
     private final DarkroomConfig config;

@@ -45,6 +45,7 @@ public class KafkaPublisher {
     /** Set unless the configuration sets them: a fault is to be known of soon, and what is tried again is the same event. */
     private static final Map<String, Object> DEFAULTS = Map.of(
             ProducerConfig.CLIENT_ID_CONFIG, "darkroom-outcomes",
+            ProducerConfig.LINGER_MS_CONFIG, 0,
             ProducerConfig.MAX_BLOCK_MS_CONFIG, 5_000,
             ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, 10_000,
             ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, 30_000,

@@ -1,5 +1,6 @@
 package dev.darkroom.worker.store;
 
+import dev.darkroom.contract.Sha256;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

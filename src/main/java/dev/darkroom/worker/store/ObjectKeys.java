@@ -1,7 +1,7 @@
 package dev.darkroom.worker.store;
 
-import dev.darkroom.worker.image.ImageFormat;
-import java.nio.charset.StandardCharsets;
+import dev.darkroom.contract.ImageFormat;
+import dev.darkroom.contract.Sha256;
 import java.util.regex.Pattern;
 
 /**
@@ -74,6 +74,6 @@ public final class ObjectKeys {
             throw new IllegalArgumentException(
                     "the request id is not 1 to 64 of letters, digits, '.', '_' and '-'");
         }
-        return Sha256.hex(requestId.getBytes(StandardCharsets.UTF_8)).substring(0, 2);
+        return Sha256.hex(requestId).substring(0, 2);
     }
 }
