@@ -29,6 +29,10 @@ class DarkroomTest {
             send                                 | Missing required parameter: 'FILE'
             gpu                                  | Missing required subcommand: setup or doctor
             gpu setup --checkpoint no-such-dir   | --checkpoint is no-such-dir, and there is no such folder
+            gpu setup --size 512                 | --size is 512; it must be WIDTHxHEIGHT in multiples of 8 pixels
+            gpu setup --size 512x500             | --size is 512x500; it must be WIDTHxHEIGHT in multiples of 8 pixels
+            gpu setup --batch-size 0             | --batch-size is 0; it must be at least 1
+            gpu setup --jobs 0                   | --jobs is 0; it must be at least 1
             gpu setup --device one               | 'one' is no device; it is cpu, or a GPU's index from 0
             send no-such-file                    | there is no file no-such-file
             """)

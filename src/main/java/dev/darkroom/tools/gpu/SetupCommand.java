@@ -25,7 +25,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Predicate;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -133,6 +135,9 @@ final class SetupCommand implements Callable<Integer> {
         bundle = (bundle == null ? home.resolve("bundle") : bundle).toAbsolutePath().normalize();
         requireFolder("--checkpoint", checkpoint);
         requireFolder("--tiny", tiny);
+        sizes.forEach(this::requireSize);
+        batchSizes.forEach(size -> requirePositive("--batch-size", size));
+        requirePositive("--jobs", jobs == null ? 1 : jobs);
         machine = Machine.here();
         try (FileChannel lock = FileChannel.open(home.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             if (lock.tryLock() == null) {
@@ -148,6 +153,25 @@ final class SetupCommand implements Callable<Integer> {
     private void requireFolder(String option, Path folder) {
         if (folder != null && !Files.isDirectory(folder)) {
             throw new ParameterException(spec.commandLine(), "%s is %s, and there is no such folder".formatted(option, folder));
+        }
+    }
+
+    private void requireSize(String size) {
+        Matcher sides = Pattern.compile("(\\d{1,5})x(\\d{1,5})").matcher(size);
+        if (!sides.matches() || isNoSide(sides.group(1)) || isNoSide(sides.group(2))) {
+            throw new ParameterException(spec.commandLine(),
+                    "--size is %s; it must be WIDTHxHEIGHT in multiples of 8 pixels, as 512x512".formatted(size));
+        }
+    }
+
+    private static boolean isNoSide(String pixels) {
+        int side = Integer.parseInt(pixels);
+        return side == 0 || side % 8 != 0;
+    }
+
+    private void requirePositive(String option, int value) {
+        if (value < 1) {
+            throw new ParameterException(spec.commandLine(), "%s is %d; it must be at least 1".formatted(option, value));
         }
     }
 
@@ -410,9 +434,9 @@ final class SetupCommand implements Callable<Integer> {
         stamp.begin(madeFrom);
         Path out = Folders.create(home.resolve("check"));
         List<String> lines = new ArrayList<>();
-        steps.say("check", "drawing one image");
-        int exitCode = ChildCommand.run(List.of("generate", PROMPT, "--seed", "0", "--profile", PROFILE, "--out", out.toString()),
-                settings.variables(), steps.log(), lines::add);
+        List<String> generate = List.of("generate", PROMPT, "--seed", "0", "--profile", PROFILE, "--out", out.toString());
+        int exitCode = steps.during("check", "drawing one image", new AtomicReference<>(""),
+                () -> ChildCommand.run(generate, settings.variables(), steps.log(), lines::add));
         if (exitCode != ExitCode.OK || lines.isEmpty()) {
             throw new CommandException("check failed: no image was drawn. %s%nAll of the output: %s".formatted(
                     steps.lastLine(), steps.log()));

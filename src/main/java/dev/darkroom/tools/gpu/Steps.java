@@ -14,6 +14,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Consumer;
+import java.util.function.IntSupplier;
 import java.util.function.Predicate;
 
 /** How the steps of {@code gpu setup} are shown: a line for each, and what their programs say in a log. */
@@ -68,36 +70,49 @@ final class Steps {
             Predicate<String> kept) {
         List<String> lines = new ArrayList<>();
         AtomicReference<String> last = new AtomicReference<>("");
-        long begin = System.nanoTime();
-        Thread ticker = new Thread(() -> tick(step, doing, begin, last));
-        ticker.setDaemon(true);
-        ticker.start();
-        int exitCode;
-        try (BufferedWriter out = Files.newBufferedWriter(log, StandardOpenOption.APPEND)) {
-            out.write("$ " + String.join(" ", command) + "\n");
-            exitCode = new Program(command, environment).run(line -> {
-                append(out, line);
-                if (line.isBlank()) {
-                    return;
-                }
-                lines.add(line);
-                if (kept.test(line)) {
-                    progress.end("%-11s   %s".formatted("", line.strip()));
-                    last.set("");
-                } else if (!line.startsWith("{")) {
-                    last.set(line.strip());
-                }
-            });
-        } catch (IOException | UncheckedIOException e) {
-            throw new CommandException(log + " cannot be written: " + e.getMessage(), e);
-        } finally {
-            ticker.interrupt();
-            progress.clear();
-        }
+        int exitCode = during(step, doing, last, () -> run(command, environment, line -> {
+            if (line.isBlank()) {
+                return;
+            }
+            lines.add(line);
+            if (kept.test(line)) {
+                progress.end("%-11s   %s".formatted("", line.strip()));
+                last.set("");
+            } else if (!line.startsWith("{")) {
+                last.set(line.strip());
+            }
+        }));
         if (exitCode != 0) {
             throw failure(step, lines, exitCode);
         }
         return lines;
+    }
+
+    /** Shows for how long something has been going on, with the last line that it said. */
+    int during(String step, String doing, AtomicReference<String> last, IntSupplier work) {
+        long begin = System.nanoTime();
+        Thread ticker = new Thread(() -> tick(step, doing, begin, last));
+        ticker.setDaemon(true);
+        ticker.start();
+        try {
+            return work.getAsInt();
+        } finally {
+            ticker.interrupt();
+            progress.clear();
+        }
+    }
+
+    /** Runs a program, all of whose lines go to the log as well. */
+    private int run(List<String> command, Map<String, String> environment, Consumer<String> line) {
+        try (BufferedWriter out = Files.newBufferedWriter(log, StandardOpenOption.APPEND)) {
+            out.write("$ " + String.join(" ", command) + "\n");
+            return new Program(command, environment).run(said -> {
+                append(out, said);
+                line.accept(said);
+            });
+        } catch (IOException | UncheckedIOException e) {
+            throw new CommandException(log + " cannot be written: " + e.getMessage(), e);
+        }
     }
 
     private static void append(BufferedWriter out, String line) {
