@@ -7,6 +7,7 @@ import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
+import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.Tracing;
@@ -16,7 +17,6 @@ import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.claim.Job;
 import dev.darkroom.worker.image.ImageEncoder;
 import dev.darkroom.contract.ImageFormat;
-import dev.darkroom.worker.image.ImageParameters;
 import dev.darkroom.worker.outcome.Outcomes;
 import dev.darkroom.worker.store.ImageStore;
 import dev.darkroom.worker.store.ObjectKeys;
@@ -26,7 +26,6 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -80,8 +79,10 @@ public class Delivery {
 
     private void complete(Job job, GenerationParameters parameters, ModelDescription model, List<GeneratedImage> images,
             GenerationResult result, Instant start) {
+        GenerationRequest request = job.request();
+        Provenance provenance = new Provenance(request.profile(), parameters, model);
         Instant encoding = Instant.now();
-        List<byte[]> files = images.stream().map(image -> encode(job, parameters, model, image)).toList();
+        List<byte[]> files = images.stream().map(image -> encode(request, provenance, image)).toList();
         Instant uploading = Instant.now();
         List<Completed.Image> stored = new ArrayList<>();
         for (int i = 0; i < files.size(); i++) {
@@ -99,9 +100,10 @@ public class Delivery {
         trace(job.claim(), result, start, encoding, uploading, uploaded);
 
         outcomes.complete(job, new Completed(
-                job.request().requestId(),
+                request.requestId(),
                 stored,
-                parameters(job.request(), parameters, images),
+                provenance.parameters(prompt(request, request.resolvedSeed()), request.count(), request.format(),
+                        images.stream().anyMatch(GeneratedImage::promptTruncated)),
                 new Timings(
                         Timings.milliseconds(queueWait),
                         Timings.milliseconds(result.textEncoding()),
@@ -112,23 +114,18 @@ public class Delivery {
                         Timings.milliseconds(total),
                         result.steps(),
                         result.batchSize()),
-                result.memory().map(memory -> new Completed.Vram(memory.peakAllocated(), memory.peakReserved(),
-                        memory.deviceUsed(), memory.deviceTotal())),
-                new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(), result.compiled()),
-                job.request().metadata()));
+                Provenance.vram(result),
+                provenance.model(result),
+                request.metadata()));
     }
 
-    private byte[] encode(Job job, GenerationParameters parameters, ModelDescription model, GeneratedImage image) {
-        GenerationRequest request = job.request();
-        Map<String, String> others = new LinkedHashMap<>();
-        others.put("Guidance cutoff", Double.toString(parameters.guidanceCutoff()));
-        others.put("Decoder", parameters.decoder().label());
-        others.put("Profile", request.profile());
-        others.put("Request", request.requestId());
-        return encoder.encode(request.format(), image.width(), image.height(), image.rgb(), new ImageParameters(
-                request.prompt(), request.negativePrompt(), parameters.steps(), parameters.scheduler().sampler(),
-                parameters.guidanceScale(), image.seed(), image.width(), image.height(), model.digest(),
-                model.bundle(), others));
+    private byte[] encode(GenerationRequest request, Provenance provenance, GeneratedImage image) {
+        return encoder.encode(request.format(), image.width(), image.height(), image.rgb(),
+                provenance.image(prompt(request, image.seed()), Map.of("Request", request.requestId())));
+    }
+
+    private static ImagePrompt prompt(GenerationRequest request, long seed) {
+        return new ImagePrompt(request.prompt(), request.negativePrompt(), seed);
     }
 
     private Completed.Image upload(Job job, int index, GeneratedImage image, byte[] file) {
@@ -139,16 +136,6 @@ public class Delivery {
                 Map.of("request-id", request.requestId(), "seed", Long.toString(image.seed())));
         return new Completed.Image(object.bucket(), object.key(), object.uri(), object.etag(), object.sha256(),
                 object.bytes(), image.width(), image.height(), image.seed());
-    }
-
-    private static Completed.Parameters parameters(GenerationRequest request, GenerationParameters parameters,
-            List<GeneratedImage> images) {
-        return new Completed.Parameters(request.prompt(), request.negativePrompt(), request.profile(),
-                parameters.width(), parameters.height(), parameters.steps(), parameters.scheduler().label(),
-                new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
-                parameters.decoder().label(), request.resolvedSeed(), request.count(),
-                new Completed.Output(request.format()),
-                images.stream().anyMatch(GeneratedImage::promptTruncated));
     }
 
     private void record(String stage, Duration duration) {

@@ -87,8 +87,8 @@ class WorkerHealth {
     /** Up unless something has been tried in vain for a while. */
     @Produces
     @Readiness
-    HealthCheck progressing() {
-        return () -> response("progress", retries.waitingLongerThan(PATIENCE));
+    HealthCheck trying() {
+        return () -> response("retries", retries.waitingLongerThan(PATIENCE));
     }
 
     private static HealthCheckResponse response(String name, Optional<String> trouble) {

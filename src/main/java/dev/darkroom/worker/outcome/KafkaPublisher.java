@@ -82,7 +82,7 @@ public class KafkaPublisher {
     }
 
     /** The broker refuses a record for what it is; the same record, sent again, is refused again. */
-    public static final class RefusedForGoodException extends RuntimeException implements Retries.Failure {
+    static final class RefusedForGoodException extends RuntimeException implements Retries.Failure {
         RefusedForGoodException(Throwable cause) {
             super(cause.getMessage(), cause);
         }
@@ -119,7 +119,7 @@ public class KafkaPublisher {
      * @throws RefusedForGoodException if that will never be
      * @throws CancellationException if the worker stops
      */
-    public void send(ProducerRecord<byte[], byte[]> record) {
+    void send(ProducerRecord<byte[], byte[]> record) {
         retries.untilDone("publish to " + record.topic(), NotPublishedException.class::isInstance, () -> {
             attempt(record);
             return null;
@@ -154,7 +154,7 @@ public class KafkaPublisher {
     }
 
     /** Sends a record that may be lost, without waiting for anything. */
-    public void sendInBackground(ProducerRecord<byte[], byte[]> record) {
+    void sendInBackground(ProducerRecord<byte[], byte[]> record) {
         background.execute(() -> {
             try {
                 producer.send(record, (sent, failure) -> {

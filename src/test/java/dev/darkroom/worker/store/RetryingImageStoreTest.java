@@ -56,7 +56,7 @@ class RetryingImageStoreTest {
     void anOutageIsWaitedOutWithTheBytesInHand() throws Exception {
         server.close();
         CompletableFuture<StoredObject> put = CompletableFuture.supplyAsync(this::put);
-        Thread.sleep(500);
+        awaitRetry();
         assertThat(put).isNotDone();
 
         server = EmbeddedStore.start(port, data);
@@ -92,7 +92,7 @@ class RetryingImageStoreTest {
             }
         });
         thread.start();
-        Thread.sleep(300);
+        awaitRetry();
 
         thread.interrupt();
 
@@ -103,7 +103,7 @@ class RetryingImageStoreTest {
     void afterCloseNothingIsTriedAgain() throws Exception {
         server.close();
         CompletableFuture<StoredObject> put = CompletableFuture.supplyAsync(this::put);
-        Thread.sleep(300);
+        awaitRetry();
 
         retries.close();
 
@@ -132,6 +132,10 @@ class RetryingImageStoreTest {
         server = EmbeddedStore.start(port, data);
 
         assertThat(put.get(30, TimeUnit.SECONDS).created()).isTrue();
+    }
+
+    private void awaitRetry() {
+        await().atMost(Duration.ofSeconds(10)).until(() -> retries.waitingLongerThan(Duration.ofMillis(300)).isPresent());
     }
 
     private StoredObject put() {
