@@ -168,9 +168,10 @@ public final class GenerateCommand implements Callable<Integer> {
 
     private void generate(DiffusionPipeline generator, List<ImagePrompt> images, ProgressLine progress, long start)
             throws IOException {
-        GenerationParameters parameters = parameters(generator.model());
         int batch = batch(generator.model());
+        GenerationParameters parameters;
         try {
+            parameters = parameters(generator.model());
             generator.check(parameters);
         } catch (UnsupportedParametersException e) {
             throw wrong(e.getMessage());
@@ -301,14 +302,14 @@ public final class GenerateCommand implements Callable<Integer> {
     /** Reads schedulers by the names that requests use. */
     private static final class SchedulerOption extends ByLabel<SchedulerName> {
         SchedulerOption() {
-            super("scheduler", SchedulerName.values(), SchedulerName::label);
+            super("scheduler", SchedulerName.class);
         }
     }
 
     /** Reads decoders by the names that requests use. */
     private static final class DecoderOption extends ByLabel<DecoderName> {
         DecoderOption() {
-            super("decoder", DecoderName.values(), DecoderName::label);
+            super("decoder", DecoderName.class);
         }
     }
 }
