@@ -274,6 +274,18 @@ public class Claims {
         return done;
     }
 
+    /** Up to where each of these partitions is done, be that committed or not. */
+    synchronized Map<TopicPartition, OffsetAndMetadata> done(Collection<TopicPartition> partitions) {
+        Map<TopicPartition, OffsetAndMetadata> done = new HashMap<>();
+        for (TopicPartition partition : partitions) {
+            Progress progress = assigned.get(partition);
+            if (progress != null && progress.committable() >= 0) {
+                done.put(partition, new OffsetAndMetadata(progress.committable()));
+            }
+        }
+        return done;
+    }
+
     /** These offsets are committed. */
     public synchronized void committed(Map<TopicPartition, OffsetAndMetadata> offsets) {
         offsets.forEach((partition, offset) -> {

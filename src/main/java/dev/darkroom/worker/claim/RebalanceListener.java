@@ -7,6 +7,7 @@ import jakarta.inject.Singleton;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.Map;
+import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
@@ -49,23 +50,32 @@ public class RebalanceListener implements KafkaConsumerRebalanceListener {
         if (left || partitions.isEmpty()) {
             return;
         }
-        // SmallRye tells of lost partitions in the same way. Those have another owner by now: there is nothing to wait for
-        boolean lost = consumer.groupMetadata().generationId() < 1;
+        // SmallRye reports lost partitions in the same way. Those have another owner by now, which shows in that nothing
+        // can be committed, and there is nothing to wait for
+        boolean lost = !commit(consumer, claims.done(partitions));
         Map<TopicPartition, OffsetAndMetadata> done = Map.of();
         try {
             done = claims.revoke(partitions, lost ? Duration.ZERO : timeout);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         }
-        LOG.infof("partitions=%s count=%d committing=%s", lost ? "lost" : "revoked", partitions.size(), done);
-        if (lost || done.isEmpty()) {
-            return;
+        LOG.infof("partitions=%s count=%d done=%s", lost ? "lost" : "revoked", partitions.size(), done);
+        if (!lost) {
+            commit(consumer, done);
         }
+    }
+
+    /** @return false if the partitions are not the consumer's any more */
+    private static boolean commit(Consumer<?, ?> consumer, Map<TopicPartition, OffsetAndMetadata> offsets) {
         try {
-            consumer.commitSync(done, COMMIT_TIMEOUT);
+            consumer.commitSync(offsets, COMMIT_TIMEOUT);
+            return true;
+        } catch (CommitFailedException e) {
+            return false;
         } catch (KafkaException e) {
             // Delivered again, these requests are answered from the store
-            LOG.warnf("commit=failed offsets=%s reason=\"%s\"", done, e.getMessage());
+            LOG.warnf("commit=failed offsets=%s reason=\"%s\"", offsets, e.getMessage());
+            return true;
         }
     }
 }

@@ -54,7 +54,12 @@ class KafkaWatch {
         this.topics = config.topics();
         this.publisher = publisher;
         this.kafka = kafka;
-        this.settings = new HashMap<>(Map.of(
+        this.settings = settings(broker);
+    }
+
+    /** Settings of an admin client that answers soon, from those of Kafka's clients in general. */
+    static Map<String, Object> settings(Map<String, Object> broker) {
+        Map<String, Object> settings = new HashMap<>(Map.of(
                 AdminClientConfig.CLIENT_ID_CONFIG, "darkroom-watch",
                 AdminClientConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 2_000));
         broker.forEach((name, value) -> {
@@ -64,6 +69,7 @@ class KafkaWatch {
         });
         settings.put(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, CALL_TIMEOUT_MS);
         settings.put(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, CALL_TIMEOUT_MS);
+        return settings;
     }
 
     void start(@Observes StartupEvent event) {

@@ -3,6 +3,7 @@ package dev.darkroom.worker.ops;
 import dev.darkroom.worker.DarkroomConfig;
 import io.quarkus.runtime.StartupEvent;
 import io.quarkus.runtime.configuration.ConfigurationException;
+import io.smallrye.common.annotation.Identifier;
 import io.smallrye.config.ConfigMapping;
 import jakarta.annotation.Priority;
 import jakarta.enterprise.context.ApplicationScoped;
@@ -10,12 +11,17 @@ import jakarta.enterprise.event.Observes;
 import java.lang.reflect.Method;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.KafkaException;
 import org.eclipse.microprofile.config.Config;
 import org.jboss.logging.Logger;
 
@@ -36,10 +42,12 @@ class SettingsCheck {
 
     private final DarkroomConfig config;
     private final Config properties;
+    private final Map<String, Object> kafka;
 
-    SettingsCheck(DarkroomConfig config, Config properties) {
+    SettingsCheck(DarkroomConfig config, Config properties, @Identifier("default-kafka-broker") Map<String, Object> kafka) {
         this.config = config;
         this.properties = properties;
+        this.kafka = kafka;
     }
 
     /** @throws ConfigurationException with a sentence for each wrong value, which Quarkus prints as they are */
@@ -61,11 +69,26 @@ class SettingsCheck {
         if (Set.copyOf(names).size() < names.size()) {
             wrong.add("darkroom.topics.* are " + String.join(", ", names) + "; they must be four different topics.");
         }
+        kafkaTrouble().ifPresent(wrong::add);
         if (!wrong.isEmpty()) {
             throw new ConfigurationException("Darkroom does not start. " + String.join(System.lineSeparator(), wrong));
         }
         unknown(properties.getPropertyNames(), System.getenv().keySet()).forEach(name ->
                 LOG.warnf("setting=unknown name=%s then=ignored", name));
+    }
+
+    /** What Kafka's own client says to its settings, without connecting to anything. */
+    private Optional<String> kafkaTrouble() {
+        try {
+            Admin.create(KafkaWatch.settings(kafka)).close(Duration.ZERO);
+            return Optional.empty();
+        } catch (KafkaException e) {
+            Throwable cause = e;
+            while (cause.getCause() != null) {
+                cause = cause.getCause();
+            }
+            return Optional.of("A setting of Kafka's client, kafka.*, is wrong: " + cause.getMessage() + ".");
+        }
     }
 
     /** The names among these that look like settings of Darkroom's and are none, sorted. */

@@ -44,7 +44,8 @@ class AttemptJournalTest {
 
     @Test
     void twoWorkersDoNotShareAJournal() {
-        try (AttemptJournal first = AttemptJournal.open(folder, json); AttemptJournal second = AttemptJournal.open(folder, json)) {
+        try (AttemptJournal first = AttemptJournal.open(folder, json);
+                AttemptJournal second = AttemptJournal.open(folder, json)) {
             first.begin(List.of(ENTRY));
             assertThat(second.unfinished()).isEmpty();
         }
