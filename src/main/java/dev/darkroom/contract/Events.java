@@ -37,6 +37,9 @@ public final class Events {
             .build();
     private static final JsonFormat FORMAT = new JsonFormat();
 
+    /** The end of the year 9999. */
+    private static final long LAST_TIMESTAMP = Instant.parse("9999-12-31T23:59:59.999Z").toEpochMilli();
+
     private final URI source;
 
     /**
@@ -56,6 +59,18 @@ public final class Events {
     public CloudEvent of(Outcome outcome, Instant time) {
         EventType type = outcome instanceof Completed ? EventType.COMPLETED : EventType.FAILED;
         return event(type, outcome.requestId(), "", outcome, time);
+    }
+
+    /**
+     * The outcome of a request that is refused unseen, such as one that breaks the contract. It follows from the request's
+     * record alone: its id is {@code <requestId>.failed.<partition>-<offset>}, since one request id may be refused more
+     * than once, and its time is that of the record.
+     *
+     * @param timestamp the record's timestamp in milliseconds since 1970; what RFC 3339 cannot write is brought near
+     */
+    public CloudEvent refusal(Failed failed, int partition, long offset, long timestamp) {
+        return event(EventType.FAILED, failed.requestId(), "." + partition + "-" + offset, failed,
+                Instant.ofEpochMilli(Math.max(0, Math.min(timestamp, LAST_TIMESTAMP))));
     }
 
     /** A sign of life, with the id {@code <requestId>.progress.<step>}. */

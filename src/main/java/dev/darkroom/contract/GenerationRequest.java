@@ -1,5 +1,7 @@
 package dev.darkroom.contract;
 
+import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.Map;
@@ -55,7 +57,8 @@ public record GenerationRequest(
      * of every image exact.
      */
     public long resolvedSeed() {
-        return seed.orElseGet(() -> Digests.sha256(requestId).getLong() >>> 12);
+        return seed.orElseGet(() ->
+                ByteBuffer.wrap(Sha256.of(requestId.getBytes(StandardCharsets.UTF_8))).getLong() >>> 12);
     }
 
     /** The seed of one of the images: they count up from {@link #resolvedSeed()}, and wrap where 64 bits end. */
@@ -69,6 +72,6 @@ public record GenerationRequest(
      * says until when and not what. A request id that comes again with another digest was reused for something else.
      */
     public String digest() {
-        return Digests.hex(Digests.sha256(RequestJson.canonical(this)));
+        return Sha256.hex(RequestJson.canonical(this));
     }
 }

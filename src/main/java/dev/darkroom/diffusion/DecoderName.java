@@ -1,7 +1,7 @@
 package dev.darkroom.diffusion;
 
 /** The decoders on offer, by the names that requests use. */
-public enum DecoderName {
+public enum DecoderName implements Labelled {
     /** The checkpoint's own VAE decoder, diffusers' {@code AutoencoderKL}. */
     FULL("full"),
     /** The Tiny VAE (TAESD), diffusers' {@code AutoencoderTiny}. */
@@ -13,7 +13,7 @@ public enum DecoderName {
         this.label = label;
     }
 
-    /** The name in requests and events. */
+    @Override
     public String label() {
         return label;
     }

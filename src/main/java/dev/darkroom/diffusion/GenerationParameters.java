@@ -23,6 +23,24 @@ public record GenerationParameters(
         DecoderName decoder,
         boolean compiled) {
 
+    private static final int MOST_STEPS = 150;
+
+    /** @throws UnsupportedParametersException for values that no model offers, with the request's name of the field */
+    public GenerationParameters {
+        if (steps < 1 || steps > MOST_STEPS) {
+            throw new UnsupportedParametersException("steps",
+                    "steps is " + steps + "; it must be from 1 to " + MOST_STEPS + ".");
+        }
+        if (!Double.isFinite(guidanceScale) || guidanceScale < 0) {
+            throw new UnsupportedParametersException("guidance.scale",
+                    "guidance.scale is " + guidanceScale + "; it must be a number from 0.");
+        }
+        if (!(guidanceCutoff >= 0 && guidanceCutoff <= 1)) {
+            throw new UnsupportedParametersException("guidance.cutoff",
+                    "guidance.cutoff is " + guidanceCutoff + "; it must be from 0 to 1.");
+        }
+    }
+
     /** Width and height. */
     public ImageSize size() {
         return new ImageSize(width, height);

@@ -18,9 +18,9 @@ public final class NoiseSchedule {
             throw new IllegalArgumentException("scheduler.trainTimesteps is " + config.trainTimesteps()
                     + "; it must be at least 2.");
         }
-        spacing = TimestepSpacing.labelled(config.timestepSpacing()).orElseThrow(() -> new IllegalArgumentException(
+        spacing = Labelled.find(TimestepSpacing.class, config.timestepSpacing()).orElseThrow(() -> new IllegalArgumentException(
                 "scheduler.timestepSpacing is " + config.timestepSpacing()
-                        + "; this worker knows leading, linspace, trailing."));
+                        + "; this worker knows " + Labelled.all(TimestepSpacing.class) + "."));
         stepsOffset = config.stepsOffset();
         sigmas = trainedSigmas(config.betaStart(), config.betaEnd(), config.trainTimesteps());
     }

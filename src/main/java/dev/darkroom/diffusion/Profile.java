@@ -1,14 +1,12 @@
 package dev.darkroom.diffusion;
 
-import java.util.Arrays;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /**
  * The nine configurations of the study, by name. Each changes the one before it or a common ancestor in one respect;
  * {@link #FINAL} joins what the study found to be worth it.
  */
-public enum Profile {
+public enum Profile implements Labelled {
     BASELINE("baseline", SchedulerName.EULER_ANCESTRAL, 30, DecoderName.FULL, 1, false),
     COMPILED("compiled", SchedulerName.EULER_ANCESTRAL, 30, DecoderName.FULL, 1, true),
     COMPILED_TINY("compiled-tiny", SchedulerName.EULER_ANCESTRAL, 30, DecoderName.TINY, 1, true),
@@ -38,19 +36,19 @@ public enum Profile {
         this.compiled = compiled;
     }
 
-    /** The name in requests and events. */
+    @Override
     public String label() {
         return label;
     }
 
     /** The profile of this name; empty if there is none. */
     public static Optional<Profile> labelled(String label) {
-        return Arrays.stream(values()).filter(profile -> profile.label.equals(label)).findFirst();
+        return Labelled.find(Profile.class, label);
     }
 
     /** All names, separated by commas, for messages that say what is allowed. */
     public static String labels() {
-        return Arrays.stream(values()).map(Profile::label).collect(Collectors.joining(", "));
+        return Labelled.all(Profile.class);
     }
 
     /** The profile's parameters at the model's default size. */

@@ -1,7 +1,7 @@
 package dev.darkroom.diffusion;
 
 /** The schedulers on offer, by the names that requests use. */
-public enum SchedulerName {
+public enum SchedulerName implements Labelled {
     /** diffusers' {@code EulerAncestralDiscreteScheduler}. */
     EULER_ANCESTRAL("euler-ancestral", "Euler a"),
     /** diffusers' {@code DPMSolverMultistepScheduler}: dpmsolver++, order 2, midpoint. */
@@ -15,7 +15,7 @@ public enum SchedulerName {
         this.sampler = sampler;
     }
 
-    /** The name in requests and events. */
+    @Override
     public String label() {
         return label;
     }

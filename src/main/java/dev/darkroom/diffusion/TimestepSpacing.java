@@ -1,10 +1,7 @@
 package dev.darkroom.diffusion;
 
-import java.util.Arrays;
-import java.util.Optional;
-
 /** How inference steps are spread over the trained timesteps, by diffusers' names (Lin et al. 2023, table 2). */
-enum TimestepSpacing {
+enum TimestepSpacing implements Labelled {
     LEADING("leading"),
     LINSPACE("linspace"),
     TRAILING("trailing");
@@ -15,7 +12,8 @@ enum TimestepSpacing {
         this.label = label;
     }
 
-    static Optional<TimestepSpacing> labelled(String label) {
-        return Arrays.stream(values()).filter(spacing -> spacing.label.equals(label)).findFirst();
+    @Override
+    public String label() {
+        return label;
     }
 }

@@ -37,12 +37,15 @@ public final class EmbeddedKafka implements AutoCloseable {
      *
      * @param port where clients connect; it must be free
      * @param data where records are kept; formatted if it is empty, taken over if a broker of this kind left it
+     * @param settings further settings, as in {@code server.properties}
      */
-    public static EmbeddedKafka start(int port, Path data) throws Exception {
+    public static EmbeddedKafka start(int port, Path data, Map<String, String> settings) throws Exception {
         Files.createDirectories(data);
         int controllerPort = Ports.free();
         format(data);
-        var server = new KafkaRaftServer(KafkaConfig.fromProps(configuration(port, controllerPort, data)), Time.SYSTEM);
+        Properties configuration = configuration(port, controllerPort, data);
+        configuration.putAll(settings);
+        var server = new KafkaRaftServer(KafkaConfig.fromProps(configuration), Time.SYSTEM);
         server.startup();
         return new EmbeddedKafka(port, server);
     }

@@ -32,12 +32,21 @@ public final class EmbeddedStore implements AutoCloseable {
      * @param data where objects are kept; one folder a bucket
      */
     public static EmbeddedStore start(int port, Path data) throws Exception {
+        return start(port, data, SECRET_KEY);
+    }
+
+    /**
+     * Starts a server with a secret of its own.
+     *
+     * @param secretKey what clients must sign with
+     */
+    public static EmbeddedStore start(int port, Path data, String secretKey) throws Exception {
         Files.createDirectories(data);
         var endpoint = URI.create("http://127.0.0.1:" + port);
         S3Proxy server = S3Proxy.builder()
                 .blobStore(new FilesystemNio2BlobStore(data.toString()))
                 .endpoint(endpoint)
-                .awsAuthentication(AuthenticationType.AWS_V2_OR_V4, ACCESS_KEY, SECRET_KEY)
+                .awsAuthentication(AuthenticationType.AWS_V2_OR_V4, ACCESS_KEY, secretKey)
                 .build();
         server.start();
         return new EmbeddedStore(endpoint, server);

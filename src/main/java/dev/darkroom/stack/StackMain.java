@@ -7,6 +7,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Comparator;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -35,6 +36,9 @@ final class StackMain implements Callable<Integer> {
     @Option(names = "--data", paramLabel = "DIR",
             description = "Where to keep records and objects; a temporary folder, removed at the end, unless given.")
     private Path data;
+
+    @Option(names = "--broker", paramLabel = "NAME=VALUE", description = "A setting of the broker's, as in server.properties.")
+    private Map<String, String> broker = new LinkedHashMap<>();
 
     private final PrintStream answers;
 
@@ -68,7 +72,7 @@ final class StackMain implements Callable<Integer> {
                 throw new IllegalStateException("the S3 server did not start on port " + s3Port, e);
             }
         });
-        try (EmbeddedKafka kafka = EmbeddedKafka.start(brokerPort, directory.resolve("kafka"));
+        try (EmbeddedKafka kafka = EmbeddedKafka.start(brokerPort, directory.resolve("kafka"), broker);
                 EmbeddedStore store = startingStore.join()) {
             answers.println(new ObjectMapper().writeValueAsString(Map.of(
                     "bootstrapServers", kafka.bootstrapServers(),

@@ -18,9 +18,9 @@ import dev.darkroom.torch.BundleException;
 import dev.darkroom.torch.DeviceException;
 import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.torch.DiffusionPipeline;
+import dev.darkroom.worker.deliver.Provenance;
 import dev.darkroom.worker.image.ImageEncoder;
-import dev.darkroom.worker.image.ImageFormat;
-import dev.darkroom.worker.image.ImageParameters;
+import dev.darkroom.contract.ImageFormat;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -29,7 +29,6 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -169,9 +168,10 @@ public final class GenerateCommand implements Callable<Integer> {
 
     private void generate(DiffusionPipeline generator, List<ImagePrompt> images, ProgressLine progress, long start)
             throws IOException {
-        GenerationParameters parameters = parameters(generator.model());
         int batch = batch(generator.model());
+        GenerationParameters parameters;
         try {
+            parameters = parameters(generator.model());
             generator.check(parameters);
         } catch (UnsupportedParametersException e) {
             throw wrong(e.getMessage());
@@ -197,9 +197,10 @@ public final class GenerateCommand implements Callable<Integer> {
 
     private void write(int index, ImagePrompt image, GenerationParameters parameters, GenerationResult result,
             GeneratedImage pixels, ModelDescription model) throws IOException {
+        Provenance provenance = new Provenance(profile.label(), parameters, model);
         long begin = System.nanoTime();
         byte[] png = encoder.encode(ImageFormat.PNG, pixels.width(), pixels.height(), pixels.rgb(),
-                description(image, parameters, model));
+                provenance.image(image, Map.of()));
         Duration encoding = Duration.ofNanos(System.nanoTime() - begin);
         Path file = out.resolve("%03d.png".formatted(index));
         Files.write(file, png);
@@ -208,11 +209,7 @@ public final class GenerateCommand implements Callable<Integer> {
                 file.toString(),
                 image.prompt(),
                 image.seed(),
-                new Completed.Parameters(image.prompt(), image.negativePrompt(), profile.label(), parameters.width(),
-                        parameters.height(), parameters.steps(), parameters.scheduler().label(),
-                        new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
-                        parameters.decoder().label(), image.seed(), 1,
-                        new Completed.Output(dev.darkroom.contract.ImageFormat.PNG), pixels.promptTruncated()),
+                provenance.parameters(image, 1, ImageFormat.PNG, pixels.promptTruncated()),
                 new Timings(
                         Completed.Timings.milliseconds(result.textEncoding()),
                         Completed.Timings.milliseconds(result.denoising()),
@@ -220,20 +217,8 @@ public final class GenerateCommand implements Callable<Integer> {
                         Completed.Timings.milliseconds(encoding),
                         result.steps(),
                         result.batchSize()),
-                result.memory().map(memory -> new Completed.Vram(memory.peakAllocated(), memory.peakReserved(),
-                        memory.deviceUsed(), memory.deviceTotal())),
-                new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(),
-                        result.compiled()))));
-    }
-
-    private ImageParameters description(ImagePrompt image, GenerationParameters parameters, ModelDescription model) {
-        Map<String, String> others = new LinkedHashMap<>();
-        others.put("Guidance cutoff", Double.toString(parameters.guidanceCutoff()));
-        others.put("Decoder", parameters.decoder().label());
-        others.put("Profile", profile.label());
-        return new ImageParameters(image.prompt(), image.negativePrompt(), parameters.steps(),
-                parameters.scheduler().sampler(), parameters.guidanceScale(), image.seed(), parameters.width(),
-                parameters.height(), model.digest(), model.bundle(), others);
+                Provenance.vram(result),
+                provenance.model(result))));
     }
 
     private List<ImagePrompt> imagePrompts() throws IOException {
@@ -317,14 +302,14 @@ public final class GenerateCommand implements Callable<Integer> {
     /** Reads schedulers by the names that requests use. */
     private static final class SchedulerOption extends ByLabel<SchedulerName> {
         SchedulerOption() {
-            super("scheduler", SchedulerName.values(), SchedulerName::label);
+            super("scheduler", SchedulerName.class);
         }
     }
 
     /** Reads decoders by the names that requests use. */
     private static final class DecoderOption extends ByLabel<DecoderName> {
         DecoderOption() {
-            super("decoder", DecoderName.values(), DecoderName::label);
+            super("decoder", DecoderName.class);
         }
     }
 }

@@ -6,6 +6,6 @@ import dev.darkroom.diffusion.Profile;
 public final class ProfileOption extends ByLabel<Profile> {
 
     public ProfileOption() {
-        super("profile", Profile.values(), Profile::label);
+        super("profile", Profile.class);
     }
 }

@@ -42,7 +42,6 @@ import org.jboss.logging.Logger;
 public final class DiffusionPipeline implements ImageGenerator {
 
     private static final Logger LOG = Logger.getLogger(DiffusionPipeline.class);
-    private static final int MOST_STEPS = 150;
 
     private final ModelBundle bundle;
     private final BundleManifest manifest;
@@ -148,18 +147,6 @@ public final class DiffusionPipeline implements ImageGenerator {
             throw new UnsupportedParametersException(widthOffered ? "height" : "width", "The size " + size
                     + " is not on offer; the model " + model.bundle() + " makes "
                     + model.sizes().stream().map(ImageSize::toString).collect(Collectors.joining(", ")) + ".");
-        }
-        if (parameters.steps() < 1 || parameters.steps() > MOST_STEPS) {
-            throw new UnsupportedParametersException("steps",
-                    "steps is " + parameters.steps() + "; it must be from 1 to " + MOST_STEPS + ".");
-        }
-        if (!Double.isFinite(parameters.guidanceScale()) || parameters.guidanceScale() < 0) {
-            throw new UnsupportedParametersException("guidance.scale",
-                    "guidance.scale is " + parameters.guidanceScale() + "; it must be a number from 0.");
-        }
-        if (!(parameters.guidanceCutoff() >= 0 && parameters.guidanceCutoff() <= 1)) {
-            throw new UnsupportedParametersException("guidance.cutoff",
-                    "guidance.cutoff is " + parameters.guidanceCutoff() + "; it must be from 0 to 1.");
         }
     }
 

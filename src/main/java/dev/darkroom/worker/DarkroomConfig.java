@@ -7,12 +7,15 @@ import io.smallrye.config.WithDefault;
 import jakarta.validation.constraints.Max;
 import jakarta.validation.constraints.Min;
 import jakarta.validation.constraints.NotBlank;
+import jakarta.validation.constraints.Pattern;
 import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import org.eclipse.microprofile.config.spi.Converter;
+import org.hibernate.validator.constraints.time.DurationMax;
+import org.hibernate.validator.constraints.time.DurationMin;
 
 /**
  * Everything that can be set, each value also by environment: {@code darkroom.store.access-key} is
@@ -20,6 +23,11 @@ import org.eclipse.microprofile.config.spi.Converter;
  */
 @ConfigMapping(prefix = "darkroom")
 public interface DarkroomConfig {
+
+    /** What Kafka takes as the name of a topic, but for {@code .} and {@code ..}. */
+    String TOPIC = "(?!\\.{1,2}$)[A-Za-z0-9._-]{1,249}";
+    /** What is said of the name of a topic that Kafka would not take. */
+    String TOPIC_ALLOWED = "must be 1 to 249 of letters, digits, '.', '_' and '-'";
 
     /** Folder of the model bundle. */
     @WithDefault("models/mini")
@@ -80,6 +88,8 @@ public interface DarkroomConfig {
 
         /** Bucket of images and outcomes. */
         @WithDefault("darkroom")
+        @Pattern(regexp = "(?!.*\\.\\.)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", message = "must be 3 to 63 lower-case letters, "
+                + "digits, '.' and '-', with a letter or digit at both ends")
         String bucket();
 
         /** Access key. */
@@ -98,10 +108,14 @@ public interface DarkroomConfig {
 
         /** How long connecting to the store may take. */
         @WithDefault("5s")
+        @DurationMin(millis = 1, message = "must be from 1ms to 24h")
+        @DurationMax(hours = 24, message = "must be from 1ms to 24h")
         Duration connectTimeout();
 
         /** How long the store may be silent in the middle of a call. */
         @WithDefault("30s")
+        @DurationMin(millis = 1, message = "must be from 1ms to 24h")
+        @DurationMax(hours = 24, message = "must be from 1ms to 24h")
         Duration readTimeout();
 
         /** Whether the bucket is part of the path rather than of the host name; most stores but Amazon's want it. */
@@ -121,6 +135,8 @@ public interface DarkroomConfig {
 
         /** How long a lone request waits for others that could share its batch. */
         @WithDefault("5ms")
+        @DurationMin(nanos = 0, message = "must be from 0s to 1m")
+        @DurationMax(minutes = 1, message = "must be from 0s to 1m")
         Duration linger();
 
         /** Threads that encode and upload. */
@@ -137,28 +153,36 @@ public interface DarkroomConfig {
 
         /** How long a shutdown or a revocation waits for what is under way before it is given up, uncommitted. */
         @WithDefault("30s")
+        @DurationMin(nanos = 0, message = "must be from 0s to 1h")
+        @DurationMax(hours = 1, message = "must be from 0s to 1h")
         Duration drainTimeout();
 
         /** Silence of the generating thread, in the middle of a batch, after which liveness turns red. */
         @WithDefault("2m")
+        @DurationMin(seconds = 1, message = "must be from 1s to 24h")
+        @DurationMax(hours = 24, message = "must be from 1s to 24h")
         Duration stuckAfter();
     }
 
     interface Topics {
         /** Requests come from here. */
         @WithDefault("darkroom.requests")
+        @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
         String requests();
 
         /** Completed and failed events go here. */
         @WithDefault("darkroom.completions")
+        @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
         String completions();
 
         /** Progress events go here. */
         @WithDefault("darkroom.progress")
+        @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
         String progress();
 
         /** Records that cannot be decoded go here. */
         @WithDefault("darkroom.requests-dlq")
+        @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
         String deadLetters();
     }
 
@@ -169,13 +193,15 @@ public interface DarkroomConfig {
 
         /** Least time between two progress events of one request. */
         @WithDefault("500ms")
+        @DurationMin(nanos = 0, message = "must be from 0s to 1h")
+        @DurationMax(hours = 1, message = "must be from 0s to 1h")
         Duration interval();
     }
 
     interface Events {
         /** CloudEvents {@code source} of every event of this worker. */
         @WithDefault("/darkroom")
-        @NotBlank
+        @Pattern(regexp = "[^\\s\"<>\\\\^`{|}]+", message = "must be a URI reference such as /darkroom, without blanks")
         String source();
     }
 

@@ -9,22 +9,26 @@ import io.opentelemetry.context.Context;
 import io.opentelemetry.context.propagation.TextMapGetter;
 import io.opentelemetry.context.propagation.TextMapPropagator;
 import jakarta.enterprise.context.ApplicationScoped;
+import jakarta.inject.Inject;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.StreamSupport;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
+import org.eclipse.microprofile.config.inject.ConfigProperty;
 
 /**
  * One span a request, from its record to its outcome, with a child for each stage. The request's W3C trace context is
  * passed on to every event of it, also where tracing is switched off.
  */
 @ApplicationScoped
-class Tracing {
+public class Tracing {
 
-    private static final List<String> W3C_HEADERS = List.of("traceparent", "tracestate");
+    /** The headers of W3C's trace context. */
+    public static final List<String> W3C_HEADERS = List.of("traceparent", "tracestate");
 
     private static final TextMapGetter<Headers> GETTER = new TextMapGetter<>() {
         @Override
@@ -45,51 +49,62 @@ class Tracing {
     private final TextMapPropagator propagator;
     private final boolean enabled;
 
-    Tracing(OpenTelemetry openTelemetry) {
+    /** @param disabled whether nobody records spans; the SDK makes them all the same, and the context would change */
+    @Inject
+    Tracing(OpenTelemetry openTelemetry, @ConfigProperty(name = "quarkus.otel.sdk.disabled") boolean disabled) {
         this.tracer = openTelemetry.getTracer("dev.darkroom");
         this.propagator = openTelemetry.getPropagators().getTextMapPropagator();
-        this.enabled = !propagator.fields().isEmpty();
+        this.enabled = !disabled && !propagator.fields().isEmpty();
     }
 
-    /** Starts the span of a request. */
-    Span start(String topic, int partition, long offset, Headers headers) {
-        return tracer.spanBuilder("process " + topic)
-                .setParent(propagator.extract(Context.root(), headers, GETTER))
+    /** Traces as far as there is something that does. */
+    public Tracing(OpenTelemetry openTelemetry) {
+        this(openTelemetry, false);
+    }
+
+    /** Starts the span of the request that a record brings. */
+    public Span start(ConsumerRecord<?, ?> record) {
+        return tracer.spanBuilder("process " + record.topic())
+                .setParent(propagator.extract(Context.root(), record.headers(), GETTER))
                 .setSpanKind(SpanKind.CONSUMER)
                 .setAttribute("messaging.system", "kafka")
-                .setAttribute("messaging.destination.name", topic)
-                .setAttribute("messaging.destination.partition.id", Integer.toString(partition))
-                .setAttribute("messaging.kafka.offset", offset)
+                .setAttribute("messaging.destination.name", record.topic())
+                .setAttribute("messaging.destination.partition.id", Integer.toString(record.partition()))
+                .setAttribute("messaging.kafka.offset", record.offset())
                 .startSpan();
     }
 
     /** Records a stage that is over, as a child of the request's span. */
-    void stage(SourceRecord source, String stage, Instant start, Instant end) {
+    public void stage(Span request, String stage, Instant start, Instant end) {
         tracer.spanBuilder(stage)
-                .setParent(Context.root().with(source.span()))
+                .setParent(Context.root().with(request))
                 .setStartTimestamp(start)
                 .startSpan()
                 .end(end);
     }
 
     /** Ends the span of a request. */
-    void end(SourceRecord source, String outcome, boolean error) {
-        source.span().setAttribute("darkroom.outcome", outcome);
+    public void end(Span request, String outcome, boolean error) {
+        request.setAttribute("darkroom.outcome", outcome);
         if (error) {
-            source.span().setStatus(StatusCode.ERROR, outcome);
+            request.setStatus(StatusCode.ERROR, outcome);
         }
-        source.span().end();
+        request.end();
     }
 
-    /** Puts the request's trace context into the headers of an event. */
-    void inject(SourceRecord source, Headers headers) {
+    /**
+     * Puts the request's trace context into the headers of an event.
+     *
+     * @param received the headers of the request's record
+     */
+    public void inject(Span request, Headers received, Headers event) {
         if (enabled) {
-            propagator.inject(Context.root().with(source.span()), headers,
+            propagator.inject(Context.root().with(request), event,
                     (carrier, key, value) -> carrier.add(key, value.getBytes(StandardCharsets.UTF_8)));
         } else {
-            StreamSupport.stream(source.headers().spliterator(), false)
+            StreamSupport.stream(received.spliterator(), false)
                     .filter(header -> W3C_HEADERS.contains(header.key()))
-                    .forEach(headers::add);
+                    .forEach(event::add);
         }
     }
 }

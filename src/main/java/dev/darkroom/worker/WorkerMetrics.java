@@ -12,14 +12,14 @@ import java.util.function.ToLongFunction;
 
 /** The worker's own metrics. Thread-safe. */
 @ApplicationScoped
-class WorkerMetrics {
+public class WorkerMetrics {
 
     private final MeterRegistry registry;
     private final DistributionSummary batchSize;
     private final Counter generatorBusy;
     private volatile MemoryStatistics memory = new MemoryStatistics(0, 0, 0, 0);
 
-    WorkerMetrics(MeterRegistry registry) {
+    public WorkerMetrics(MeterRegistry registry) {
         this.registry = registry;
         this.batchSize = DistributionSummary.builder("darkroom.batch.size")
                 .description("Images in a batch")
@@ -44,12 +44,12 @@ class WorkerMetrics {
     }
 
     /** A record is done: {@code completed}, {@code failed}, {@code replayed} or {@code dead-lettered}, and why. */
-    void outcome(String outcome, String reason) {
+    public void outcome(String outcome, String reason) {
         registry.counter("darkroom.requests", "outcome", outcome, "reason", reason).increment();
     }
 
     /** A stage of a request or batch is over. */
-    void stage(String stage, Duration duration) {
+    public void stage(String stage, Duration duration) {
         Timer.builder("darkroom.stage")
                 .description("Duration of a stage: queue_wait, image_encoding, upload and total of a request; "
                         + "text_encoding, denoising and decoding of a batch")
@@ -61,12 +61,12 @@ class WorkerMetrics {
                 .record(duration);
     }
 
-    void batch(int images, Duration busy) {
+    public void batch(int images, Duration busy) {
         batchSize.record(images);
         generatorBusy.increment(busy.toNanos() / 1e9);
     }
 
-    void memory(MemoryStatistics statistics) {
+    public void memory(MemoryStatistics statistics) {
         memory = statistics;
     }
 }

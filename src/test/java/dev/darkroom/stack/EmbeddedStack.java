@@ -21,11 +21,6 @@ public final class EmbeddedStack implements Stack {
         }
     }
 
-    /** Starts both on free ports, with nothing in them. */
-    public static EmbeddedStack start() {
-        return new EmbeddedStack();
-    }
-
     /**
      * Starts both on given ports over a folder that outlives them, to see how things go on after an outage.
      *
@@ -34,6 +29,15 @@ public final class EmbeddedStack implements Stack {
     public static EmbeddedStack start(int kafkaPort, int storePort, Path data) {
         return new EmbeddedStack("--kafka-port", Integer.toString(kafkaPort), "--store-port", Integer.toString(storePort),
                 "--data", data.toString());
+    }
+
+    /**
+     * Starts both on free ports, with nothing in them.
+     *
+     * @param options of the stack's own, as {@code --broker}, {@code NAME=VALUE}
+     */
+    public static EmbeddedStack start(String... options) {
+        return new EmbeddedStack(options);
     }
 
     @Override

@@ -36,7 +36,7 @@ class StackTest {
             try (var store = new MinioImageStore(new StoreSettings(stack.storeEndpoint(), "us-east-1", "things",
                     stack.accessKey(), stack.secretKey(), true, true, Duration.ofSeconds(5), Duration.ofSeconds(30)))) {
                 store.open();
-                store.put("a/b", new byte[] {1, 2, 3}, "application/octet-stream", Map.of());
+                store.putIfAbsent("a/b", new byte[] {1, 2, 3}, "application/octet-stream", Map.of());
                 assertThat(store.get("a/b")).hasValueSatisfying(
                         content -> assertThat(content).containsExactly(1, 2, 3));
             }

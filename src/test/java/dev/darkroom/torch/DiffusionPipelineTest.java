@@ -52,13 +52,7 @@ class DiffusionPipelineTest {
     @ParameterizedTest
     @CsvSource({
         "512, 512, 20, 7.5, 1, width, 512x512 is not on offer; the model mini makes 128x128",
-        "128, 256, 20, 7.5, 1, height, 128x256 is not on offer; the model mini makes 128x128",
-        "128, 128, 0, 7.5, 1, steps, it must be from 1 to 150",
-        "128, 128, 151, 7.5, 1, steps, it must be from 1 to 150",
-        "128, 128, 20, NaN, 1, guidance.scale, it must be a number from 0",
-        "128, 128, 20, -1, 1, guidance.scale, it must be a number from 0",
-        "128, 128, 20, 7.5, 1.01, guidance.cutoff, it must be from 0 to 1",
-        "128, 128, 20, 7.5, NaN, guidance.cutoff, it must be from 0 to 1"
+        "128, 256, 20, 7.5, 1, height, 128x256 is not on offer; the model mini makes 128x128"
     })
     void refusesWhatTheBundleDoesNotOffer(
             int width, int height, int steps, double scale, double cutoff, String field, String sentence) {

@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.darkroom.diffusion.DeviceFaultException;
+import dev.darkroom.worker.claim.Claims;
+import dev.darkroom.worker.generate.ProcessExit;
 import io.quarkus.test.common.WithTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import io.quarkus.test.junit.QuarkusTestProfile;
@@ -40,7 +42,7 @@ class DeviceFaultTest {
         private final CompletableFuture<Throwable> noted = new CompletableFuture<>();
 
         @Override
-        void now(Throwable fault) {
+        protected void now(Throwable fault) {
             noted.complete(fault);
         }
     }
@@ -53,6 +55,9 @@ class DeviceFaultTest {
     @Inject
     FaultInjection faults;
 
+    @Inject
+    Claims claims;
+
     @Test
     void theProcessEndsAndTheRequestIsLeftToTheNext() throws Exception {
         topics.send("{\"requestId\": \"met-a-fault\", \"prompt\": \"%s\"}".formatted(FaultInjection.DEVICE_FAULT));
@@ -61,5 +66,6 @@ class DeviceFaultTest {
         await().during(Duration.ofSeconds(3)).atMost(Duration.ofSeconds(10)).until(() ->
                 topics.committed() == 0 && topics.received(Topics.COMPLETIONS, "met-a-fault").isEmpty());
         assertThat(faults.attempts(FaultInjection.DEVICE_FAULT)).isEqualTo(1);
+        assertThat(claims.count()).isZero();
     }
 }

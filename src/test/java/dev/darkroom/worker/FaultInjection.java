@@ -9,6 +9,7 @@ import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.StepListener;
+import dev.darkroom.worker.generate.GeneratorSource;
 import jakarta.annotation.Priority;
 import jakarta.enterprise.inject.Alternative;
 import jakarta.inject.Singleton;
@@ -23,7 +24,7 @@ import java.util.concurrent.Semaphore;
 @Alternative
 @Priority(1)
 @Singleton
-class FaultInjection extends GeneratorSource {
+public class FaultInjection extends GeneratorSource {
 
     static final String OUT_OF_MEMORY = "fault: out of memory";
     static final String FAILURE = "fault: failure";
@@ -53,7 +54,7 @@ class FaultInjection extends GeneratorSource {
     }
 
     @Override
-    ImageGenerator open() {
+    public ImageGenerator open() {
         ImageGenerator pipeline = super.open();
         return new ImageGenerator() {
             @Override

@@ -3,60 +3,90 @@ package dev.darkroom.worker;
 import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
-import io.opentelemetry.api.trace.Span;
-import io.smallrye.mutiny.Uni;
-import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
-import io.smallrye.reactive.messaging.kafka.commit.KafkaCommitHandler;
+import dev.darkroom.worker.claim.Claim;
+import dev.darkroom.worker.claim.Claims;
+import dev.darkroom.worker.claim.Claims.Answer;
+import dev.darkroom.worker.claim.Claims.Claimed;
+import dev.darkroom.worker.claim.Job;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.opentelemetry.api.OpenTelemetry;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Optional;
-import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.common.record.TimestampType;
 
-/** Records and jobs as the consumer would make them, and which of them were acknowledged. */
-final class Records {
+/** Records, claims and jobs as the consumer would make them. */
+public final class Records {
 
-    private final List<Long> acknowledged = new CopyOnWriteArrayList<>();
+    private static final int PLACES = 100;
 
-    SourceRecord record(int partition, long offset) {
-        return record(partition, offset, request("request-" + partition + "-" + offset, 1));
+    private final Claims claims = claims(PLACES);
+
+    /** Claims that are open, on partitions 0 to 3. */
+    public static Claims claims(int places) {
+        Claims claims = new Claims(places, new WorkerMetrics(new SimpleMeterRegistry()), new Tracing(OpenTelemetry.noop()));
+        claims.assign(IntStream.range(0, 4).mapToObj(Records::partition).toList());
+        claims.open();
+        return claims;
     }
 
-    /** A record with headers, in a trace. */
-    SourceRecord record(Headers headers, Span span) {
-        return record(0, 0, "{}", headers, span);
+    public static TopicPartition partition(int number) {
+        return new TopicPartition("darkroom.requests", number);
     }
 
-    private SourceRecord record(int partition, long offset, String value) {
-        return record(partition, offset, value, new RecordHeaders(), Span.getInvalid());
+    /** A record of the request {@code request-<partition>-<offset>}. */
+    public static ConsumerRecord<byte[], byte[]> record(int partition, long offset) {
+        return record(partition, offset, request("request-" + partition + "-" + offset, 1), new RecordHeaders());
     }
 
-    private SourceRecord record(int partition, long offset, String value, Headers headers, Span span) {
-        ConsumerRecord<byte[], byte[]> record = new ConsumerRecord<>("darkroom.requests", partition, offset,
+    public static ConsumerRecord<byte[], byte[]> record(Headers headers) {
+        return record(0, 0, "{}", headers);
+    }
+
+    public static ConsumerRecord<byte[], byte[]> record(int partition, long offset, long timestamp) {
+        return new ConsumerRecord<>("darkroom.requests", partition, offset, timestamp, TimestampType.CREATE_TIME, 0, 2,
+                null, "{}".getBytes(StandardCharsets.UTF_8), new RecordHeaders(), Optional.empty());
+    }
+
+    private static ConsumerRecord<byte[], byte[]> record(int partition, long offset, String value, Headers headers) {
+        return new ConsumerRecord<>("darkroom.requests", partition, offset,
                 ConsumerRecord.NO_TIMESTAMP, TimestampType.NO_TIMESTAMP_TYPE, 0, value.length(), null,
                 value.getBytes(StandardCharsets.UTF_8), headers, Optional.empty());
-        return new SourceRecord(new IncomingKafkaRecord<>(record, "requests", 0, new KafkaCommitHandler() {
-            @Override
-            public <K, V> Uni<Void> handle(IncomingKafkaRecord<K, V> done) {
-                acknowledged.add(done.getOffset());
-                return Uni.createFrom().voidItem();
-            }
-        }, null, false), span);
     }
 
-    Job job(long offset, int count) {
-        return job(0, offset, count, false);
+    /** Claims a record, for which there must be a place. */
+    public static Claim claim(Claims claims, ConsumerRecord<byte[], byte[]> record) {
+        try {
+            Answer answer = claims.claim(record);
+            return ((Claimed) answer).claim();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
-    Job job(int partition, long offset, int count, boolean suspect) {
+    /** The claims of all jobs that are made here. */
+    public Claims claims() {
+        return claims;
+    }
+
+    public Job job(long offset, int count) {
+        return job(0, offset, count, 0);
+    }
+
+    public Job job(int partition, long offset, int count, int attempts) {
         String value = request("request-" + partition + "-" + offset, count);
-        return new Job(record(partition, offset, value), read(value), suspect);
+        Claim claim = claim(claims, record(partition, offset, value, new RecordHeaders()));
+        GenerationRequest request = read(value);
+        claim.identify(request.requestId());
+        return new Job(claim, request).attempted(attempts);
     }
 
-    static GenerationRequest read(String json) {
+    public static GenerationRequest read(String json) {
         ReadResult result = new RequestReader().read(json.getBytes(StandardCharsets.UTF_8), new RecordHeaders());
         return ((ReadResult.Understood) result).request();
     }
@@ -65,7 +95,8 @@ final class Records {
         return "{\"requestId\": \"%s\", \"prompt\": \"a red apple\", \"count\": %d}".formatted(id, count);
     }
 
-    List<Long> acknowledged() {
-        return acknowledged;
+    /** The offsets of these jobs. */
+    public static List<Long> offsets(List<Job> jobs) {
+        return jobs.stream().map(job -> job.claim().offset()).toList();
     }
 }

@@ -18,6 +18,7 @@ final class StoreGate implements AutoCloseable {
     private final ServerSocket server;
     private final Set<Socket> open = ConcurrentHashMap.newKeySet();
     private volatile boolean shut;
+    private volatile boolean stalled;
 
     StoreGate(URI store) {
         this.store = store;
@@ -38,8 +39,16 @@ final class StoreGate implements AutoCloseable {
         open.forEach(StoreGate::closeQuietly);
     }
 
+    /** Connections are taken, and nothing passes: the store hangs. */
+    void stall() {
+        stalled = true;
+        open.forEach(StoreGate::closeQuietly);
+    }
+
     void open() {
         shut = false;
+        stalled = false;
+        open.forEach(StoreGate::closeQuietly);
     }
 
     private void accept() {
@@ -48,6 +57,10 @@ final class StoreGate implements AutoCloseable {
                 Socket client = server.accept();
                 if (shut) {
                     closeQuietly(client);
+                    continue;
+                }
+                if (stalled) {
+                    open.add(client);
                     continue;
                 }
                 Socket upstream = new Socket(store.getHost(), store.getPort());

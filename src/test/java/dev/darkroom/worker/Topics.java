@@ -53,7 +53,12 @@ final class Topics implements AutoCloseable {
         reader.start();
     }
 
-    private void create(String... topics) {
+    /** The broker's other side, for what tests do to topics and rights. */
+    Admin admin() {
+        return admin;
+    }
+
+    void create(String... topics) {
         for (String topic : topics) {
             try {
                 admin.createTopics(List.of(new NewTopic(topic, topic.equals(REQUESTS) ? 4 : 1, (short) 1))).all().get();

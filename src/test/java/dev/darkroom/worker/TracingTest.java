@@ -3,6 +3,7 @@ package dev.darkroom.worker;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.opentelemetry.api.OpenTelemetry;
+import io.opentelemetry.api.trace.Span;
 import io.opentelemetry.api.trace.StatusCode;
 import io.opentelemetry.api.trace.propagation.W3CTraceContextPropagator;
 import io.opentelemetry.context.propagation.ContextPropagators;
@@ -31,7 +32,7 @@ class TracingTest {
 
     @Test
     void aRequestsSpanContinuesTheTraceOfItsProducer() {
-        tracing.end(source(tracing, requestHeaders()), "completed", false);
+        tracing.end(span(tracing, requestHeaders()), "completed", false);
 
         SpanData span = spans.getFinishedSpanItems().get(0);
         assertThat(span.getTraceId()).isEqualTo(TRACE);
@@ -42,28 +43,28 @@ class TracingTest {
 
     @Test
     void stagesAreItsChildrenWithTheirOwnTimes() {
-        SourceRecord source = source(tracing, requestHeaders());
+        Span request = span(tracing, requestHeaders());
         Instant start = Instant.parse("2026-01-01T00:00:00Z");
-        tracing.stage(source, "denoising", start, start.plusMillis(300));
+        tracing.stage(request, "denoising", start, start.plusMillis(300));
 
         SpanData stage = spans.getFinishedSpanItems().get(0);
-        assertThat(stage.getParentSpanId()).isEqualTo(source.span().getSpanContext().getSpanId());
+        assertThat(stage.getParentSpanId()).isEqualTo(request.getSpanContext().getSpanId());
         assertThat(stage.getEndEpochNanos() - stage.getStartEpochNanos()).isEqualTo(300_000_000);
     }
 
     @Test
     void eventsCarryTheRequestsSpanAsParent() {
-        SourceRecord source = source(tracing, requestHeaders());
+        Span request = span(tracing, requestHeaders());
         Headers event = new RecordHeaders();
-        tracing.inject(source, event);
+        tracing.inject(request, requestHeaders(), event);
 
         assertThat(new String(event.lastHeader("traceparent").value(), StandardCharsets.UTF_8))
-                .isEqualTo("00-" + TRACE + "-" + source.span().getSpanContext().getSpanId() + "-01");
+                .isEqualTo("00-" + TRACE + "-" + request.getSpanContext().getSpanId() + "-01");
     }
 
     @Test
     void aFailureMarksTheSpan() {
-        tracing.end(source(tracing, requestHeaders()), "failed", true);
+        tracing.end(span(tracing, requestHeaders()), "failed", true);
 
         assertThat(spans.getFinishedSpanItems().get(0).getStatus().getStatusCode()).isEqualTo(StatusCode.ERROR);
     }
@@ -72,7 +73,7 @@ class TracingTest {
     void withoutTracingTheContextIsPassedOnAsItCame() {
         Tracing off = new Tracing(OpenTelemetry.noop());
         Headers event = new RecordHeaders();
-        off.inject(source(off, requestHeaders()), event);
+        off.inject(span(off, requestHeaders()), requestHeaders(), event);
 
         assertThat(new String(event.lastHeader("traceparent").value(), StandardCharsets.UTF_8))
                 .isEqualTo("00-" + TRACE + "-" + PRODUCER + "-01");
@@ -84,7 +85,7 @@ class TracingTest {
         headers.add("traceparent", new byte[] {(byte) 0xff, 0});
         headers.add("traceparent", null);
 
-        assertThat(source(tracing, headers).span().getSpanContext().isValid()).isTrue();
+        assertThat(span(tracing, headers).getSpanContext().isValid()).isTrue();
     }
 
     private static Headers requestHeaders() {
@@ -93,7 +94,7 @@ class TracingTest {
         return headers;
     }
 
-    private static SourceRecord source(Tracing tracing, Headers headers) {
-        return new Records().record(headers, tracing.start("darkroom.requests", 0, 0, headers));
+    private static Span span(Tracing tracing, Headers headers) {
+        return tracing.start(Records.record(headers));
     }
 }

@@ -58,6 +58,24 @@ final class WorkerProcess implements AutoCloseable {
         return awaitEnd();
     }
 
+    /** Stops it in its tracks, as a machine does that is suspended. */
+    void suspend() {
+        signal("STOP");
+    }
+
+    /** Lets it go on as if nothing had been. */
+    void resume() {
+        signal("CONT");
+    }
+
+    private void signal(String name) {
+        try {
+            new ProcessBuilder("kill", "-" + name, Long.toString(process.pid())).start().waitFor();
+        } catch (IOException | InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
     int awaitEnd() {
         try {
             if (!process.waitFor(150, TimeUnit.SECONDS)) {

@@ -101,6 +101,26 @@ class WorkerProcessIT {
     }
 
     @Test
+    void aWorkerThatWasSuspendedGivesUpWhatAnotherHasTakenOver() {
+        List<String> ids = send();
+        try (WorkerProcess first = start()) {
+            awaitOutcomes(ids, 1);
+            first.suspend();
+            try (WorkerProcess second = start()) {
+                awaitOutcomes(ids, ids.size());
+                first.resume();
+                await().atMost(Duration.ofSeconds(30)).until(() -> first.output().contains("partitions=lost"));
+                List<String> more = send();
+                awaitOutcomes(more, more.size());
+                assertOneOutcomeEach(ids);
+                assertOneOutcomeEach(more);
+                assertThat(second.alive()).isTrue();
+            }
+            awaitAllCommitted();
+        }
+    }
+
+    @Test
     void anOutageOfBrokerAndStoreIsSatOut() {
         int kafkaPort = Ports.free();
         int storePort = Ports.free();

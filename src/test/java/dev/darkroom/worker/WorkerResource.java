@@ -1,6 +1,7 @@
 package dev.darkroom.worker;
 
-import dev.darkroom.stack.StackResource;
+import dev.darkroom.stack.EmbeddedStack;
+import dev.darkroom.stack.Stack;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -9,19 +10,35 @@ import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
 
-/** A stack of its own for a test, behind a gate that can be closed on the store, and a worker that is easy to watch. */
+/**
+ * A stack of its own for a test, behind a gate that can be closed on the store, and a worker that is easy to watch. Its
+ * arguments are settings of the broker's, which then is the embedded one.
+ */
 public final class WorkerResource implements QuarkusTestResourceLifecycleManager {
 
-    private final StackResource stack = new StackResource();
+    private Map<String, String> broker = Map.of();
+    private Stack stack;
     private StoreGate gate;
     private Topics topics;
 
     @Override
+    public void init(Map<String, String> arguments) {
+        broker = arguments;
+    }
+
+    @Override
     public Map<String, String> start() {
-        Map<String, String> settings = new HashMap<>(stack.start());
-        gate = new StoreGate(java.net.URI.create(settings.get("darkroom.store.endpoint")));
-        topics = new Topics(settings.get("kafka.bootstrap.servers"));
+        stack = broker.isEmpty() ? Stack.start() : EmbeddedStack.start(broker.entrySet().stream()
+                .map(setting -> "--broker=" + setting.getKey() + "=" + setting.getValue())
+                .toArray(String[]::new));
+        gate = new StoreGate(stack.storeEndpoint());
+        topics = new Topics(stack.bootstrapServers());
+        Map<String, String> settings = new HashMap<>();
+        settings.put("kafka.bootstrap.servers", stack.bootstrapServers());
         settings.put("darkroom.store.endpoint", gate.endpoint().toString());
+        settings.put("darkroom.store.access-key", stack.accessKey());
+        settings.put("darkroom.store.secret-key", stack.secretKey());
+        settings.put("darkroom.store.bucket", "darkroom");
         settings.put("darkroom.store.read-timeout", "2s");
         settings.put("darkroom.state-dir", stateDir().toString());
         settings.put("darkroom.progress.interval", "20ms");
@@ -42,7 +59,7 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
 
     @Override
     public void inject(TestInjector injector) {
-        stack.inject(injector);
+        injector.injectIntoFields(stack, new TestInjector.MatchesType(Stack.class));
         injector.injectIntoFields(topics, new TestInjector.MatchesType(Topics.class));
         injector.injectIntoFields(gate, new TestInjector.MatchesType(StoreGate.class));
     }
@@ -55,6 +72,8 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         if (gate != null) {
             gate.close();
         }
-        stack.stop();
+        if (stack != null) {
+            stack.close();
+        }
     }
 }

@@ -1,5 +1,6 @@
 package dev.darkroom.worker.image;
 
+import dev.darkroom.contract.ImageFormat;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;

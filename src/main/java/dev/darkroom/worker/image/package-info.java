@@ -1,5 +1,5 @@
 /**
  * Pixels into files: PNG, JPEG and WebP, with what an image was made from inside.
- * Uses no other package of Darkroom.
+ * Uses the formats of {@code contract} alone.
  */
 package dev.darkroom.worker.image;

@@ -19,14 +19,8 @@ public interface ImageStore extends AutoCloseable {
      */
     StoredObject putIfAbsent(String key, byte[] content, String contentType, Map<String, String> metadata);
 
-    /** Puts an object whether or not its key is taken. */
-    StoredObject put(String key, byte[] content, String contentType, Map<String, String> metadata);
-
     /** The content of an object, for small ones; empty if there is none. */
     Optional<byte[]> get(String key);
-
-    /** Removes an object; nothing happens if there is none. */
-    void delete(String key);
 
     /**
      * Makes sure that the bucket is there and can be written to, creates it where it may, and finds out whether the

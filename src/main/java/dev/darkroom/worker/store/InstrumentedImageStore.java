@@ -8,9 +8,10 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 
 /**
- * Times every call in {@code darkroom.store.operation}, by {@code operation} (put-if-absent, put, get, delete, open,
- * ping) and {@code outcome}: {@code ok}, {@code kept} (an earlier object was there), {@code fault} (may pass),
- * {@code refused} (stays) or {@code mistake} (arguments that no store takes). Put it inside {@link RetryingImageStore} to see attempts, outside to see waits.
+ * Times every call in {@code darkroom.store.operation}, by {@code operation} (put-if-absent, get, open, ping) and
+ * {@code outcome}: {@code ok}, {@code kept} (an earlier object was there), {@code fault} (may pass), {@code refused}
+ * (stays) or {@code mistake} (arguments that no store takes). Put it inside {@link RetryingImageStore} to see attempts,
+ * outside to see waits.
  */
 public final class InstrumentedImageStore implements ImageStore {
 
@@ -28,21 +29,8 @@ public final class InstrumentedImageStore implements ImageStore {
     }
 
     @Override
-    public StoredObject put(String key, byte[] content, String contentType, Map<String, String> metadata) {
-        return timed("put", () -> store.put(key, content, contentType, metadata));
-    }
-
-    @Override
     public Optional<byte[]> get(String key) {
         return timed("get", () -> store.get(key));
-    }
-
-    @Override
-    public void delete(String key) {
-        timed("delete", () -> {
-            store.delete(key);
-            return null;
-        });
     }
 
     @Override

@@ -1,5 +1,6 @@
 package dev.darkroom.worker.store;
 
+import dev.darkroom.contract.Sha256;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -23,7 +24,6 @@ import io.minio.GetObjectArgs;
 import io.minio.MakeBucketArgs;
 import io.minio.MinioClient;
 import io.minio.PutObjectArgs;
-import io.minio.RemoveObjectArgs;
 import io.minio.StatObjectArgs;
 import io.minio.errors.ErrorResponseException;
 import io.minio.errors.InsufficientDataException;
@@ -61,6 +61,7 @@ public final class MinioImageStore implements ImageStore {
     private static final Pattern STATUS_IN_MESSAGE = Pattern.compile("Response code: (\\d{3})");
 
     private static final int PRECONDITION_FAILED = 412;
+    private static final Map<String, String> IF_NONE_MATCH = Map.of("If-None-Match", "*");
     private static final Set<String> TRANSIENT_CODES = Set.of("SlowDown", "RequestTimeout", "InternalError",
             "ServiceUnavailable", "TooManyRequests", "OperationAborted", "ConditionalRequestConflict");
 
@@ -100,25 +101,19 @@ public final class MinioImageStore implements ImageStore {
     public StoredObject putIfAbsent(String key, byte[] content, String contentType, Map<String, String> metadata) {
         if (!conditionalPuts) {
             Optional<StoredObject> earlier = find(key);
-            return earlier.isPresent() ? earlier.get() : put(key, content, contentType, metadata);
+            if (earlier.isPresent()) {
+                return earlier.get();
+            }
         }
         try {
-            return write(key, content, contentType, metadata, Map.of("If-None-Match", "*"));
+            return write(key, content, contentType, metadata, conditionalPuts ? IF_NONE_MATCH : Map.of());
         } catch (ErrorResponseException e) {
             if (e.response().code() != PRECONDITION_FAILED) {
                 throw fault("put", key, e);
             }
             return find(key).orElseThrow(() -> new StorageException(
-                    "the store has an object under " + key + " when it is put and none when it is looked at", true, e));
-        } catch (Exception e) {
-            throw fault("put", key, e);
-        }
-    }
-
-    @Override
-    public StoredObject put(String key, byte[] content, String contentType, Map<String, String> metadata) {
-        try {
-            return write(key, content, contentType, metadata, Map.of());
+                    "the store has an object under " + key + " when it is put and none when it is looked at",
+                    "it contradicts itself", true, e));
         } catch (Exception e) {
             throw fault("put", key, e);
         }
@@ -140,20 +135,11 @@ public final class MinioImageStore implements ImageStore {
     }
 
     @Override
-    public void delete(String key) {
-        try {
-            client.removeObject(RemoveObjectArgs.builder().bucket(settings.bucket()).object(key).build());
-        } catch (Exception e) {
-            throw fault("delete", key, e);
-        }
-    }
-
-    @Override
     public void open() {
         if (!bucketExists()) {
             if (!settings.createBucket()) {
                 throw new StorageException("there is no bucket '%s' at %s, and creating it is not allowed"
-                        .formatted(settings.bucket(), settings.endpoint()), false, null);
+                        .formatted(settings.bucket(), settings.endpoint()), "there is no such bucket", false, null);
             }
             createBucket();
         }
@@ -166,7 +152,7 @@ public final class MinioImageStore implements ImageStore {
     public void ping() {
         if (!bucketExists()) {
             throw new StorageException("there is no bucket '%s' at %s"
-                    .formatted(settings.bucket(), settings.endpoint()), false, null);
+                    .formatted(settings.bucket(), settings.endpoint()), "there is no such bucket", false, null);
         }
     }
 
@@ -205,11 +191,12 @@ public final class MinioImageStore implements ImageStore {
         }
     }
 
+    /** The first conditional PUT makes the probe, or finds an earlier one; the second must be refused. */
     private boolean hasConditionalPuts() {
         byte[] content = "darkroom".getBytes(StandardCharsets.UTF_8);
-        put(PROBE_KEY, content, "text/plain", Map.of());
         try {
-            write(PROBE_KEY, content, "text/plain", Map.of(), Map.of("If-None-Match", "*"));
+            write(PROBE_KEY, content, "text/plain", Map.of(), IF_NONE_MATCH);
+            write(PROBE_KEY, content, "text/plain", Map.of(), IF_NONE_MATCH);
             return false;
         } catch (ErrorResponseException e) {
             int status = e.response().code();
@@ -309,7 +296,22 @@ public final class MinioImageStore implements ImageStore {
             Thread.currentThread().interrupt();
         }
         return new StorageException("could not %s %s at %s: %s"
-                .formatted(verb, what, settings.endpoint(), reason(e)), transientFault(e), e);
+                .formatted(verb, what, settings.endpoint(), reason(e)), publicReason(e), transientFault(e), e);
+    }
+
+    /** Messages of the client and of Java name hosts and ports. */
+    private static String publicReason(Exception e) {
+        if (e instanceof ErrorResponseException refusal) {
+            return "it answers HTTP %d %s".formatted(refusal.response().code(), refusal.errorResponse().code());
+        }
+        if (e instanceof ServerException failure) {
+            return "it answers HTTP " + failure.statusCode();
+        }
+        if (e instanceof InvalidResponseException) {
+            return "what answers is no object store";
+        }
+        return e instanceof SSLHandshakeException || e instanceof SSLPeerUnverifiedException
+                ? "its certificate is not trusted" : "it cannot be reached";
     }
 
     private static String reason(Exception e) {

@@ -1,5 +1,5 @@
 /**
- * The object store: what the worker needs of it, and how it is reached through the MinIO client.
- * Uses the formats of {@code worker.image}, for the names of objects.
+ * The object store: what the worker needs of it, how it is reached through the MinIO client, and what things are called
+ * there. Uses the formats of {@code contract} and the worker's retries.
  */
 package dev.darkroom.worker.store;

@@ -3,20 +3,26 @@ package dev.darkroom.worker.store;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.darkroom.worker.image.ImageFormat;
+import dev.darkroom.contract.ImageFormat;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class ObjectKeysTest {
 
+    private static final String DIGEST = "0123456789abcdef".repeat(4);
+
     /** {@code printf %s order-4711 | sha256sum} starts with 17. */
     @Test
     void keysAreAFunctionOfTheRequest() {
-        assertThat(ObjectKeys.image("order-4711", 0, ImageFormat.PNG)).isEqualTo("images/17/order-4711-0.png");
-        assertThat(ObjectKeys.image("order-4711", 7, ImageFormat.JPEG)).isEqualTo("images/17/order-4711-7.jpg");
-        assertThat(ObjectKeys.image("order-4711", 1, ImageFormat.WEBP)).isEqualTo("images/17/order-4711-1.webp");
+        assertThat(ObjectKeys.image("order-4711", DIGEST, 0, ImageFormat.PNG))
+                .isEqualTo("images/17/order-4711-" + DIGEST + "-0.png");
+        assertThat(ObjectKeys.image("order-4711", DIGEST, 7, ImageFormat.JPEG))
+                .isEqualTo("images/17/order-4711-" + DIGEST + "-7.jpg");
+        assertThat(ObjectKeys.image("order-4711", DIGEST, 1, ImageFormat.WEBP))
+                .isEqualTo("images/17/order-4711-" + DIGEST + "-1.webp");
         assertThat(ObjectKeys.outcome("order-4711")).isEqualTo("outcomes/17/order-4711.json");
+        assertThat(ObjectKeys.attempt("order-4711", DIGEST, 1)).isEqualTo("attempts/17/order-4711-" + DIGEST + "-1");
     }
 
     @ParameterizedTest
@@ -30,7 +36,7 @@ class ObjectKeysTest {
     /** Dots alone are within the contract; with what is put behind them they are file names, not directories. */
     @Test
     void dotsAloneAreNoPath() {
-        assertThat(ObjectKeys.image("..", 0, ImageFormat.PNG)).endsWith("/..-0.png");
+        assertThat(ObjectKeys.image("..", DIGEST, 0, ImageFormat.PNG)).endsWith("/..-" + DIGEST + "-0.png");
         assertThat(ObjectKeys.outcome("..")).endsWith("/...json");
     }
 }

@@ -17,7 +17,7 @@ import okhttp3.Request;
 import okhttp3.RequestBody;
 
 /** Passes requests on to a real store, but for those that it answers with an S3 error of its own. */
-final class RefusingProxy implements AutoCloseable {
+public final class RefusingProxy implements AutoCloseable {
 
     private final HttpServer server;
     private final ExecutorService threads = Executors.newCachedThreadPool();
@@ -26,11 +26,11 @@ final class RefusingProxy implements AutoCloseable {
     private final Function<HttpExchange, Refusal> refusals;
 
     /** An S3 error: HTTP status and S3's code. */
-    record Refusal(int status, String code) {
+    public record Refusal(int status, String code) {
     }
 
     /** @param refusals the error that answers a request; null to pass it on */
-    RefusingProxy(URI store, Function<HttpExchange, Refusal> refusals) throws IOException {
+    public RefusingProxy(URI store, Function<HttpExchange, Refusal> refusals) throws IOException {
         this.store = store;
         this.refusals = refusals;
         server = HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
@@ -39,7 +39,7 @@ final class RefusingProxy implements AutoCloseable {
         server.start();
     }
 
-    URI endpoint() {
+    public URI endpoint() {
         return URI.create("http://127.0.0.1:" + server.getAddress().getPort());
     }
 

@@ -3,6 +3,7 @@ package dev.darkroom.worker.store;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
 
 import java.net.InetAddress;
 import java.net.ServerSocket;
@@ -10,9 +11,8 @@ import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;
-import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 
 import org.junit.jupiter.api.AfterEach;
@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 import dev.darkroom.stack.EmbeddedStore;
+import dev.darkroom.worker.Retries;
 
 /** Needs to stop and start the store alone, so it uses the embedded one whatever the machine offers. */
 class RetryingImageStoreTest {
@@ -33,6 +34,7 @@ class RetryingImageStoreTest {
     private int port;
     private EmbeddedStore server;
     private ImageStore store;
+    private final Retries retries = new Retries();
 
     @BeforeEach
     void startServer() throws Exception {
@@ -40,7 +42,7 @@ class RetryingImageStoreTest {
             port = socket.getLocalPort();
         }
         server = EmbeddedStore.start(port, data);
-        store = retrying(EmbeddedStore.SECRET_KEY, Optional.empty());
+        store = retrying(EmbeddedStore.SECRET_KEY, Duration.ofSeconds(10));
         store.open();
     }
 
@@ -54,7 +56,7 @@ class RetryingImageStoreTest {
     void anOutageIsWaitedOutWithTheBytesInHand() throws Exception {
         server.close();
         CompletableFuture<StoredObject> put = CompletableFuture.supplyAsync(this::put);
-        Thread.sleep(500);
+        awaitRetry();
         assertThat(put).isNotDone();
 
         server = EmbeddedStore.start(port, data);
@@ -64,12 +66,17 @@ class RetryingImageStoreTest {
     }
 
     @Test
-    void patienceEnds() throws Exception {
+    void whatIsWaitedForIsTold() throws Exception {
         server.close();
-        try (ImageStore impatient = retrying(EmbeddedStore.SECRET_KEY, Optional.of(Duration.ofMillis(300)))) {
-            assertThatThrownBy(() -> impatient.put(KEY, IMAGE, "image/png", Map.of()))
-                    .isInstanceOfSatisfying(StorageException.class, e -> assertThat(e.transientFault()).isTrue());
-        }
+        CompletableFuture<StoredObject> put = CompletableFuture.supplyAsync(this::put);
+        await().atMost(Duration.ofSeconds(10)).untilAsserted(() ->
+                assertThat(retries.waitingLongerThan(Duration.ofMillis(300))).hasValueSatisfying(sentence ->
+                        assertThat(sentence).contains("could not write to the object store", "cannot be reached")
+                                .doesNotContain("127.0.0.1", "localhost")));
+        server = EmbeddedStore.start(port, data);
+
+        put.get(30, TimeUnit.SECONDS);
+        assertThat(retries.waitingLongerThan(Duration.ZERO)).isEmpty();
     }
 
     @Test
@@ -80,12 +87,12 @@ class RetryingImageStoreTest {
             try {
                 put();
                 stillInterrupted.completeExceptionally(new AssertionError("the put came back"));
-            } catch (StorageException e) {
+            } catch (CancellationException e) {
                 stillInterrupted.complete(Thread.currentThread().isInterrupted());
             }
         });
         thread.start();
-        Thread.sleep(300);
+        awaitRetry();
 
         thread.interrupt();
 
@@ -96,30 +103,48 @@ class RetryingImageStoreTest {
     void afterCloseNothingIsTriedAgain() throws Exception {
         server.close();
         CompletableFuture<StoredObject> put = CompletableFuture.supplyAsync(this::put);
-        Thread.sleep(300);
+        awaitRetry();
 
-        store.close();
+        retries.close();
 
-        assertThatThrownBy(() -> put.get(30, TimeUnit.SECONDS))
-                .isInstanceOf(ExecutionException.class).hasCauseInstanceOf(StorageException.class);
+        assertThatThrownBy(() -> put.get(30, TimeUnit.SECONDS)).hasRootCauseInstanceOf(CancellationException.class);
     }
 
     @Test
-    void aRefusalThatStaysIsThrownAtOnce() {
-        try (ImageStore stranger = retrying("guessed", Optional.empty())) {
-            assertThatThrownBy(() -> stranger.put(KEY, IMAGE, "image/png", Map.of()))
+    void aRefusalIsPutUpWithForAWhileAtOpening() {
+        try (ImageStore stranger = retrying("guessed", Duration.ofMillis(500))) {
+            long start = System.nanoTime();
+            assertThatThrownBy(stranger::open)
                     .isInstanceOfSatisfying(StorageException.class, e -> assertThat(e.transientFault()).isFalse());
+            assertThat(Duration.ofNanos(System.nanoTime() - start)).isGreaterThan(Duration.ofMillis(450));
         }
+    }
+
+    @Test
+    void aRefusalIsWaitedOutLater() throws Exception {
+        server.close();
+        server = EmbeddedStore.start(port, data, "another-secret");
+        CompletableFuture<StoredObject> put = CompletableFuture.supplyAsync(this::put);
+        await().atMost(Duration.ofSeconds(10)).untilAsserted(() ->
+                assertThat(retries.waitingLongerThan(Duration.ofMillis(300))).hasValueSatisfying(sentence ->
+                        assertThat(sentence).contains("HTTP 403")));
+        server.close();
+        server = EmbeddedStore.start(port, data);
+
+        assertThat(put.get(30, TimeUnit.SECONDS).created()).isTrue();
+    }
+
+    private void awaitRetry() {
+        await().atMost(Duration.ofSeconds(10)).until(() -> retries.waitingLongerThan(Duration.ofMillis(300)).isPresent());
     }
 
     private StoredObject put() {
         return store.putIfAbsent(KEY, IMAGE, "image/png", Map.of());
     }
 
-    private ImageStore retrying(String secretKey, Optional<Duration> patience) {
+    private ImageStore retrying(String secretKey, Duration refusalsAtOpening) {
         var settings = new StoreSettings(URI.create("http://127.0.0.1:" + port), "us-east-1", "images",
                 EmbeddedStore.ACCESS_KEY, secretKey, true, true, Duration.ofSeconds(2), Duration.ofSeconds(10));
-        return new RetryingImageStore(
-                new MinioImageStore(settings), Duration.ofMillis(20), Duration.ofMillis(200), patience);
+        return new RetryingImageStore(new MinioImageStore(settings), retries, refusalsAtOpening);
     }
 }

@@ -1,0 +1,47 @@
+package dev.darkroom.worker.claim;
+
+import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.diffusion.ImagePrompt;
+import java.time.Instant;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * A request under way.
+ *
+ * @param claim the claim on the record that it came with
+ * @param digest the request's digest
+ * @param attempts how often a process ended while it generated this request; one that was tried before runs alone
+ */
+public record Job(Claim claim, GenerationRequest request, String digest, int attempts) {
+
+    /** A request that nothing is known of yet. */
+    public Job(Claim claim, GenerationRequest request) {
+        this(claim, request, request.digest(), 0);
+    }
+
+    /** The same request, attempted so often before. */
+    public Job attempted(int times) {
+        return new Job(claim, request, digest, times);
+    }
+
+    /** Whether the request is under suspicion of ending the process. */
+    public boolean suspect() {
+        return attempts > 0;
+    }
+
+    public int images() {
+        return request.count();
+    }
+
+    /** The request's images, seeds counting up. */
+    public List<ImagePrompt> prompts() {
+        return IntStream.range(0, request.count())
+                .mapToObj(index -> new ImagePrompt(request.prompt(), request.negativePrompt(), request.seedOf(index)))
+                .toList();
+    }
+
+    public boolean expired() {
+        return request.deadline().filter(deadline -> deadline.isBefore(Instant.now())).isPresent();
+    }
+}

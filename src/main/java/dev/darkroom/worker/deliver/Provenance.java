@@ -1,0 +1,64 @@
+package dev.darkroom.worker.deliver;
+
+import dev.darkroom.contract.Completed;
+import dev.darkroom.contract.ImageFormat;
+import dev.darkroom.diffusion.GenerationParameters;
+import dev.darkroom.diffusion.GenerationResult;
+import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.ModelDescription;
+import dev.darkroom.worker.image.ImageParameters;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What images were made from, in the terms of events and of image files. The worker and the command {@code generate} say
+ * it alike.
+ *
+ * @param profile name of the profile
+ * @param parameters as resolved
+ * @param model what generated
+ */
+public record Provenance(String profile, GenerationParameters parameters, ModelDescription model) {
+
+    /**
+     * The parameters of an event.
+     *
+     * @param first the first image
+     * @param count how many images there are, seeds counting up
+     * @param truncated whether a prompt was cut
+     */
+    public Completed.Parameters parameters(ImagePrompt first, int count, ImageFormat format, boolean truncated) {
+        return new Completed.Parameters(first.prompt(), first.negativePrompt(), profile, parameters.width(),
+                parameters.height(), parameters.steps(), parameters.scheduler().label(),
+                new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
+                parameters.decoder().label(), first.seed(), count, new Completed.Output(format), truncated);
+    }
+
+    /** The device's memory in an event; empty on a CPU. */
+    public static Optional<Completed.Vram> vram(GenerationResult result) {
+        return result.memory().map(memory -> new Completed.Vram(memory.peakAllocated(), memory.peakReserved(),
+                memory.deviceUsed(), memory.deviceTotal()));
+    }
+
+    /** What generated a batch, in an event. */
+    public Completed.Model model(GenerationResult result) {
+        return new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(), result.compiled());
+    }
+
+    /**
+     * What an image file carries.
+     *
+     * @param more further values by name, written last
+     */
+    public ImageParameters image(ImagePrompt image, Map<String, String> more) {
+        Map<String, String> others = new LinkedHashMap<>();
+        others.put("Guidance cutoff", Double.toString(parameters.guidanceCutoff()));
+        others.put("Decoder", parameters.decoder().label());
+        others.put("Profile", profile);
+        others.putAll(more);
+        return new ImageParameters(image.prompt(), image.negativePrompt(), parameters.steps(),
+                parameters.scheduler().sampler(), parameters.guidanceScale(), image.seed(), parameters.width(),
+                parameters.height(), model.digest(), model.bundle(), others);
+    }
+}

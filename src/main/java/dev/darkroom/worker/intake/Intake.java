@@ -1,0 +1,117 @@
+package dev.darkroom.worker.intake;
+
+import dev.darkroom.contract.FailureReason;
+import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.ReadResult;
+import dev.darkroom.contract.RequestReader;
+import dev.darkroom.diffusion.UnsupportedParametersException;
+import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.WorkerThreads;
+import dev.darkroom.worker.claim.Claim;
+import dev.darkroom.worker.claim.Claims;
+import dev.darkroom.worker.claim.Job;
+import dev.darkroom.worker.generate.Backlog;
+import dev.darkroom.worker.outcome.IdempotencyStore;
+import dev.darkroom.worker.outcome.IdempotencyStore.Concluded;
+import dev.darkroom.worker.outcome.IdempotencyStore.Known;
+import dev.darkroom.worker.outcome.IdempotencyStore.Pending;
+import dev.darkroom.worker.outcome.Outcomes;
+import jakarta.annotation.PreDestroy;
+import jakarta.enterprise.context.ApplicationScoped;
+import java.util.Optional;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
+
+/**
+ * Decides what becomes of a record: a job in the backlog, or at once an outcome or a dead letter. Runs on threads of its
+ * own, since it asks the object store.
+ */
+@ApplicationScoped
+public class Intake {
+
+    private static final int THREADS = 4;
+
+    private final RequestReader reader;
+    private final ParameterResolution resolution;
+    private final IdempotencyStore idempotency;
+    private final Claims claims;
+    private final Backlog backlog;
+    private final Outcomes outcomes;
+    private final int maxAttempts;
+    private final ExecutorService threads = Executors.newFixedThreadPool(THREADS, WorkerThreads.named("intake"));
+
+    Intake(DarkroomConfig config, RequestReader reader, ParameterResolution resolution, IdempotencyStore idempotency,
+            Claims claims, Backlog backlog, Outcomes outcomes) {
+        this.reader = reader;
+        this.resolution = resolution;
+        this.idempotency = idempotency;
+        this.claims = claims;
+        this.backlog = backlog;
+        this.outcomes = outcomes;
+        this.maxAttempts = config.flow().maxAttempts();
+    }
+
+    /** Admits a record in the background. */
+    public void admit(Claim claim) {
+        inBackground(claim, () -> read(claim));
+    }
+
+    private void read(Claim claim) {
+        ReadResult result = reader.read(claim.value(), claim.headers());
+        if (result instanceof ReadResult.Understood understood) {
+            GenerationRequest request = understood.request();
+            claim.identify(request.requestId());
+            Job job = new Job(claim, request);
+            // A request that is sent twice, or redelivered while it is under way, is answered like its first copy
+            if (claims.takeTurn(claim, () -> inBackground(claim, () -> lookUp(job)))) {
+                lookUp(job);
+            }
+        } else if (result instanceof ReadResult.Refused refused) {
+            claim.identify(refused.requestId());
+            outcomes.refuse(claim, refused.outcome());
+        } else if (result instanceof ReadResult.Undecodable undecodable) {
+            outcomes.deadLetter(claim, undecodable.message());
+        }
+    }
+
+    private void lookUp(Job job) {
+        Known known = idempotency.find(job);
+        if (known instanceof Concluded concluded) {
+            outcomes.replay(job, concluded.outcome());
+        } else if (known instanceof Pending pending) {
+            queue(job.attempted(pending.attempts()));
+        } else {
+            outcomes.refuseReused(job);
+        }
+    }
+
+    private void queue(Job job) {
+        if (job.attempts() >= maxAttempts) {
+            outcomes.giveUp(job);
+        } else if (job.expired()) {
+            outcomes.expire(job);
+        } else {
+            try {
+                backlog.add(job, resolution.resolve(job.request()));
+            } catch (UnsupportedParametersException e) {
+                outcomes.fail(job, FailureReason.UNSUPPORTED_PARAMETERS, Optional.of(e.field()), e.getMessage());
+            }
+        }
+    }
+
+    /** What fails here goes to the dead-letter topic: nothing stops the partition. */
+    private void inBackground(Claim claim, Runnable work) {
+        try {
+            threads.execute(() -> claim.attend(work, failure ->
+                    outcomes.deadLetter(claim, "The worker failed on this record: " + failure)));
+        } catch (RejectedExecutionException | Error e) {
+            claim.release("nobody can admit it: " + e);
+        }
+    }
+
+    @PreDestroy
+    void close() {
+        threads.shutdownNow();
+    }
+}

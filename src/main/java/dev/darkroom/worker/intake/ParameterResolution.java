@@ -1,0 +1,51 @@
+package dev.darkroom.worker.intake;
+
+import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.Overrides;
+import dev.darkroom.diffusion.DecoderName;
+import dev.darkroom.diffusion.GenerationParameters;
+import dev.darkroom.diffusion.ImageGenerator;
+import dev.darkroom.diffusion.Labelled;
+import dev.darkroom.diffusion.Profile;
+import dev.darkroom.diffusion.SchedulerName;
+import dev.darkroom.diffusion.UnsupportedParametersException;
+import dev.darkroom.worker.generate.Generator;
+import jakarta.enterprise.context.ApplicationScoped;
+
+/** Turns a request into parameters: those of its profile, overridden by the request's own, checked against the model. */
+@ApplicationScoped
+class ParameterResolution {
+
+    private final Generator generator;
+
+    ParameterResolution(Generator generator) {
+        this.generator = generator;
+    }
+
+    /** @throws UnsupportedParametersException if the model at hand does not offer what the request asks for */
+    GenerationParameters resolve(GenerationRequest request) {
+        ImageGenerator images = generator.images();
+        GenerationParameters defaults = named("profile", request.profile(), Profile.class).parameters(images.model());
+        Overrides overrides = request.overrides();
+        GenerationParameters parameters = new GenerationParameters(
+                overrides.width().orElse(defaults.width()),
+                overrides.height().orElse(defaults.height()),
+                overrides.steps().orElse(defaults.steps()),
+                overrides.scheduler()
+                        .map(label -> named("scheduler", label, SchedulerName.class))
+                        .orElse(defaults.scheduler()),
+                overrides.guidanceScale().orElse(defaults.guidanceScale()),
+                overrides.guidanceCutoff().orElse(defaults.guidanceCutoff()),
+                overrides.decoder()
+                        .map(label -> named("decoder", label, DecoderName.class))
+                        .orElse(defaults.decoder()),
+                defaults.compiled());
+        images.check(parameters);
+        return parameters;
+    }
+
+    private static <E extends Enum<E> & Labelled> E named(String field, String label, Class<E> type) {
+        return Labelled.find(type, label).orElseThrow(() -> new UnsupportedParametersException(field,
+                "There is no " + field + " " + label + "; allowed are " + Labelled.all(type) + "."));
+    }
+}

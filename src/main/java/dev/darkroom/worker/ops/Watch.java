@@ -1,0 +1,83 @@
+package dev.darkroom.worker.ops;
+
+import dev.darkroom.worker.WorkerThreads;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Optional;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.jboss.logging.Logger;
+
+/**
+ * Looks at something again and again on a thread of its own, so that whoever asks how it is gets an answer at once, also
+ * while looking takes long.
+ */
+final class Watch implements AutoCloseable {
+
+    private static final Logger LOG = Logger.getLogger(Watch.class);
+
+    private final String what;
+    private final Duration patience;
+    private final Look look;
+    private final ScheduledExecutorService thread;
+    private final Instant start = Instant.now();
+    private volatile Instant answered;
+    private volatile Optional<String> trouble = Optional.empty();
+
+    /** A look at what is watched. */
+    interface Look {
+
+        /**
+         * What is wrong, a sentence; empty if nothing is.
+         *
+         * @throws RuntimeException if there was no answer, which is put up with for a while
+         */
+        Optional<String> trouble();
+    }
+
+    /**
+     * @param what what is watched, as the subject of a sentence
+     * @param interval pause between two looks
+     * @param patience how long there may be no answer
+     */
+    Watch(String what, Duration interval, Duration patience, Look look) {
+        this.what = what;
+        this.patience = patience;
+        this.look = look;
+        thread = Executors.newSingleThreadScheduledExecutor(WorkerThreads.named("watch"));
+        thread.scheduleWithFixedDelay(this::look, 0, interval.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private void look() {
+        try {
+            Optional<String> seen = look.trouble();
+            seen.filter(sentence -> !Optional.of(sentence).equals(trouble))
+                    .ifPresent(sentence -> LOG.warnf("watch=trouble reason=\"%s\"", sentence));
+            trouble = seen;
+            answered = Instant.now();
+        } catch (RuntimeException e) {
+            LOG.debugf(e, "watch=unanswered what=\"%s\"", what);
+        }
+    }
+
+    /** What is wrong, a sentence; empty if nothing is. Answers at once. */
+    Optional<String> trouble() {
+        Instant last = answered;
+        if (last == null) {
+            return Optional.of("%s has not answered for %d s, since the start.".formatted(what, seconds(start)));
+        }
+        return last.plus(patience).isBefore(Instant.now())
+                ? Optional.of("%s has not answered for %d s.".formatted(what, seconds(last)))
+                : trouble;
+    }
+
+    private static long seconds(Instant since) {
+        return Duration.between(since, Instant.now()).toSeconds();
+    }
+
+    @Override
+    public void close() {
+        thread.shutdownNow();
+    }
+}

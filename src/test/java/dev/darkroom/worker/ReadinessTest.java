@@ -1,0 +1,150 @@
+package dev.darkroom.worker;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.darkroom.stack.Stack;
+import io.quarkus.test.common.ResourceArg;
+import io.quarkus.test.common.WithTestResource;
+import io.quarkus.test.common.http.TestHTTPResource;
+import io.quarkus.test.junit.QuarkusTest;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.time.Duration;
+import java.util.List;
+import java.util.UUID;
+import org.apache.kafka.common.acl.AccessControlEntry;
+import org.apache.kafka.common.acl.AclBinding;
+import org.apache.kafka.common.acl.AclBindingFilter;
+import org.apache.kafka.common.acl.AclOperation;
+import org.apache.kafka.common.acl.AclPermissionType;
+import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.ResourcePattern;
+import org.apache.kafka.common.resource.ResourceType;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+/** Readiness says why requests are not consumed or outcomes not published, and that they are again. */
+@QuarkusTest
+@WithTestResource(value = WorkerResource.class, initArgs = {
+    @ResourceArg(name = "auto.create.topics.enable", value = "false"),
+    @ResourceArg(name = "authorizer.class.name", value = "org.apache.kafka.metadata.authorizer.StandardAuthorizer"),
+    @ResourceArg(name = "allow.everyone.if.no.acl.found", value = "true")
+})
+@Timeout(180)
+class ReadinessTest {
+
+    /** Fifteen seconds, and some to look. */
+    private static final Duration SOON = Duration.ofSeconds(25);
+
+    Topics topics;
+    StoreGate gate;
+    Stack stack;
+
+    @TestHTTPResource("/")
+    URI http;
+
+    @BeforeEach
+    void awaitReady() {
+        await().atMost(Duration.ofSeconds(60)).until(() -> ready().statusCode() == 200);
+    }
+
+    @Test
+    void aMissingTopicOfOutcomesIsNamed() throws Exception {
+        assertNamedWhileMissing(Topics.COMPLETIONS);
+    }
+
+    @Test
+    void aMissingTopicOfDeadLettersIsNamed() throws Exception {
+        assertNamedWhileMissing(Topics.DEAD_LETTERS);
+    }
+
+    @Test
+    void aMissingTopicOfRequestsIsNamed() throws Exception {
+        assertNamedWhileMissing(Topics.REQUESTS);
+    }
+
+    @Test
+    void aMissingRightToPublishIsNamedAndItsOutcomesComeWhenItIsGranted() throws Exception {
+        String id = "refused-" + UUID.randomUUID();
+        try {
+            deny(ResourceType.TOPIC, Topics.COMPLETIONS, AclOperation.WRITE);
+            topics.send("{\"requestId\": \"%s\", \"prompt\": \"a lime\", \"steps\": 1}".formatted(id));
+            assertTold("The worker has no right to write the topic " + Topics.COMPLETIONS);
+            await().atMost(SOON).until(() -> ready().body().contains(
+                    "The worker could not publish to " + Topics.COMPLETIONS));
+            assertThat(ready().body()).contains("the right to do so is missing");
+        } finally {
+            allowAgain();
+        }
+        topics.outcome(id);
+        await().atMost(SOON).until(() -> ready().statusCode() == 200);
+    }
+
+    @Test
+    void aMissingRightToConsumeIsNamed() throws Exception {
+        try {
+            deny(ResourceType.GROUP, "darkroom", AclOperation.READ);
+            assertTold("The worker has no right to read the group darkroom");
+        } finally {
+            allowAgain();
+        }
+        await().atMost(SOON).until(() -> ready().statusCode() == 200);
+    }
+
+    @Test
+    void probesAnswerWithinASecondAndNameNoAddressWhileTheStoreHangs() throws Exception {
+        gate.stall();
+        try {
+            await().atMost(SOON).until(() -> {
+                long start = System.nanoTime();
+                HttpResponse<String> answer = ready();
+                assertThat(Duration.ofNanos(System.nanoTime() - start)).isLessThan(Duration.ofSeconds(1));
+                return answer.statusCode() == 503;
+            });
+            assertThat(ready().body()).contains("The object store")
+                    .doesNotContain("127.0.0.1", "localhost", String.valueOf(gate.endpoint().getPort()));
+        } finally {
+            gate.open();
+        }
+        await().atMost(SOON).until(() -> ready().statusCode() == 200);
+    }
+
+    private void assertNamedWhileMissing(String topic) throws Exception {
+        topics.admin().deleteTopics(List.of(topic)).all().get();
+        assertTold("The topic " + topic + " is missing");
+        topics.create(topic);
+        await().atMost(SOON).until(() -> ready().statusCode() == 200);
+    }
+
+    private void assertTold(String sentence) throws Exception {
+        await().atMost(SOON).until(() -> ready().body().contains(sentence));
+        assertThat(ready().statusCode()).isEqualTo(503);
+        assertThat(ready().body()).doesNotContain(stack.bootstrapServers());
+    }
+
+    /** Everything else stays allowed, since the test itself has no other name. */
+    private void deny(ResourceType type, String name, AclOperation operation) throws Exception {
+        topics.admin().createAcls(List.of(
+                acl(type, name, AclOperation.ALL, AclPermissionType.ALLOW),
+                acl(type, name, operation, AclPermissionType.DENY))).all().get();
+    }
+
+    private void allowAgain() throws Exception {
+        topics.admin().deleteAcls(List.of(AclBindingFilter.ANY)).all().get();
+    }
+
+    private static AclBinding acl(ResourceType type, String name, AclOperation operation, AclPermissionType permission) {
+        return new AclBinding(new ResourcePattern(type, name, PatternType.LITERAL),
+                new AccessControlEntry("User:ANONYMOUS", "*", operation, permission));
+    }
+
+    private HttpResponse<String> ready() throws IOException, InterruptedException {
+        return HttpClient.newHttpClient().send(HttpRequest.newBuilder(http.resolve("q/health/ready")).build(),
+                HttpResponse.BodyHandlers.ofString());
+    }
+}

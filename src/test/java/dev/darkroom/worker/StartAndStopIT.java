@@ -1,0 +1,216 @@
+package dev.darkroom.worker;
+
+import static dev.darkroom.worker.Topics.header;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import dev.darkroom.stack.EmbeddedStack;
+import dev.darkroom.stack.Ports;
+import dev.darkroom.worker.store.RefusingProxy;
+import java.io.IOException;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.UUID;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.stream.IntStream;
+import java.util.stream.StreamSupport;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** How the packaged worker starts where something is wrong or away, and how long it takes to end. */
+@Timeout(120)
+class StartAndStopIT {
+
+    private static final Duration DRAIN = Duration.ofSeconds(2);
+    /** What closing may take after the drain. */
+    private static final Duration CLOSING = Duration.ofSeconds(5);
+
+    private static EmbeddedStack stack;
+    private static Topics topics;
+
+    private final int port = Ports.free();
+
+    @TempDir
+    Path folder;
+
+    @BeforeAll
+    static void startStack() {
+        stack = EmbeddedStack.start("--broker=auto.create.topics.enable=false");
+        topics = new Topics(stack.bootstrapServers());
+    }
+
+    @AfterAll
+    static void stopStack() {
+        topics.close();
+        stack.close();
+    }
+
+    @Test
+    void wrongSettingsAreAllNamedInSentencesAndNothingElseIsSaid() {
+        assertRefusesToStart(Map.of("DARKROOM_FLOW_IN_FLIGHT", "0", "DARKROOM_FLOW_DRAIN_TIMEOUT", "-5s",
+                        "DARKROOM_EVENTS_SOURCE", "a b", "DARKROOM_TOPICS_REQUESTS", "a b", "DARKROOM_STORE_BUCKET", "A"),
+                "darkroom.flow.in-flight must be", "darkroom.flow.drain-timeout must be from 0s to 1h",
+                "darkroom.events.source must be a URI reference", "darkroom.topics.requests must be 1 to 249 of",
+                "darkroom.store.bucket must be 3 to 63");
+        assertRefusesToStart(Map.of("DARKROOM_STORE_ENDPOINT", "nowhere", "DARKROOM_EVENTS_SOURCE", "/%zz",
+                        "DARKROOM_TOPICS_PROGRESS", "darkroom.requests", "KAFKA_BOOTSTRAP_SERVERS", "nowhere"),
+                "Invalid url in bootstrap.servers: nowhere", "endpoint is 'nowhere'", "darkroom.events.source is '/%zz'", "must be four different topics");
+        assertRefusesToStart(Map.of("DARKROOM_STATE_DIR", "/dev/null/state"), "darkroom.state-dir is /dev/null/state");
+    }
+
+    private void assertRefusesToStart(Map<String, String> environment, String... sentences) {
+        try (WorkerProcess worker = start(environment)) {
+            assertThat(worker.awaitEnd()).isNotZero();
+            assertThat(worker.output()).contains(sentences).doesNotContain("\tat ", "Exception");
+        }
+    }
+
+    @Test
+    void theWorkerIsReadySoonAfterTheStoreIsBack() {
+        try (StoreGate gate = new StoreGate(stack.storeEndpoint())) {
+            gate.shut();
+            try (WorkerProcess worker = start(Map.of("DARKROOM_STORE_ENDPOINT", gate.endpoint().toString()))) {
+                await().atMost(Duration.ofSeconds(60)).until(() -> worker.output().contains("open the object store"));
+                // Long enough for the pauses to have grown to their longest
+                await().during(Duration.ofSeconds(5)).atMost(Duration.ofSeconds(20)).until(() -> ready() == 503);
+                Instant back = Instant.now();
+                gate.open();
+                awaitReady();
+                assertThat(Duration.between(back, Instant.now())).isLessThan(Duration.ofSeconds(5));
+            }
+        }
+    }
+
+    @Test
+    void aRightThatIsGrantedAMomentLaterIsWaitedFor() throws Exception {
+        AtomicBoolean granted = new AtomicBoolean();
+        try (RefusingProxy proxy = new RefusingProxy(stack.storeEndpoint(),
+                exchange -> granted.get() ? null : new RefusingProxy.Refusal(403, "AccessDenied"));
+                WorkerProcess worker = start(Map.of("DARKROOM_STORE_ENDPOINT", proxy.endpoint().toString()))) {
+            await().atMost(Duration.ofSeconds(60)).until(() -> worker.output().contains("open the object store"));
+            assertThat(ready()).isEqualTo(503);
+            granted.set(true);
+            awaitReady();
+        }
+    }
+
+    @Test
+    void theWorkerEndsInTimeWhileKafkaIsAway() {
+        int kafkaPort = Ports.free();
+        EmbeddedStack own = EmbeddedStack.start(kafkaPort, Ports.free(), folder.resolve("stack"));
+        try (Topics itsTopics = new Topics(own.bootstrapServers());
+                WorkerProcess worker = WorkerProcess.start(own, folder, settings(Map.of()))) {
+            awaitReady();
+            List<String> ids = IntStream.range(0, 8).mapToObj(i -> id()).toList();
+            ids.forEach(id -> itsTopics.send(request(id)));
+            itsTopics.outcome(ids.get(0));
+            own.close();
+            assertEndsInTime(worker);
+        }
+    }
+
+    @Test
+    void theWorkerEndsInTimeWhileOutcomesCannotBePublished() throws Exception {
+        try (WorkerProcess worker = start(Map.of())) {
+            awaitReady();
+            topics.admin().deleteTopics(List.of(Topics.COMPLETIONS)).all().get();
+            topics.send(request(id()));
+            await().atMost(Duration.ofSeconds(40)).until(() -> worker.output().contains("publish to " + Topics.COMPLETIONS));
+            assertEndsInTime(worker);
+        } finally {
+            topics.create(Topics.COMPLETIONS);
+        }
+    }
+
+    private static void assertEndsInTime(WorkerProcess worker) {
+        Instant asked = Instant.now();
+        worker.terminate();
+        assertThat(Duration.between(asked, Instant.now())).isLessThan(DRAIN.plus(CLOSING));
+    }
+
+    @Test
+    void theGroupMayBeRunByTheBroker() {
+        try (WorkerProcess worker = start(Map.of("KAFKA_GROUP_PROTOCOL", "consumer",
+                "MP_MESSAGING_INCOMING_REQUESTS_GROUP_ID", "run-by-the-broker"))) {
+            awaitReady();
+            String id = id();
+            topics.send(request(id));
+            assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed");
+            assertThat(worker.alive()).isTrue();
+        }
+    }
+
+    @Test
+    void aRefusalIsTheSameEventWheneverItsRecordIsDelivered() {
+        String id = id();
+        topics.send(new ProducerRecord<>(Topics.REQUESTS, null,
+                "{\"requestId\": \"%s\", \"prompt\": \"\"}".formatted(id).getBytes()));
+        // Another group is given every record once more
+        try (WorkerProcess first = start(Map.of("MP_MESSAGING_INCOMING_REQUESTS_GROUP_ID", "one"))) {
+            topics.outcome(id);
+            assertThat(first.alive()).isTrue();
+        }
+        try (WorkerProcess second = start(Map.of("MP_MESSAGING_INCOMING_REQUESTS_GROUP_ID", "another"))) {
+            List<ConsumerRecord<byte[], byte[]>> refusals = topics.outcomes(id, 2);
+            assertThat(second.alive()).isTrue();
+            assertThat(refusals.get(1).value()).isEqualTo(refusals.get(0).value());
+            assertThat(headers(refusals.get(1))).isEqualTo(headers(refusals.get(0)));
+        }
+    }
+
+    private static List<String> headers(ConsumerRecord<byte[], byte[]> record) {
+        return StreamSupport.stream(record.headers().spliterator(), false)
+                .map(header -> header.key() + ": " + new String(header.value(), StandardCharsets.UTF_8))
+                .sorted().toList();
+    }
+
+    private WorkerProcess start(Map<String, String> environment) {
+        return WorkerProcess.start(stack, folder, settings(environment));
+    }
+
+    private Map<String, String> settings(Map<String, String> more) {
+        Map<String, String> settings = new HashMap<>(Map.of("QUARKUS_HTTP_PORT", Integer.toString(port),
+                "DARKROOM_FLOW_DRAIN_TIMEOUT", DRAIN.toSeconds() + "s"));
+        settings.putAll(more);
+        return settings;
+    }
+
+    private void awaitReady() {
+        await().pollInterval(Duration.ofMillis(100)).atMost(Duration.ofSeconds(60)).until(() -> ready() == 200);
+    }
+
+    /** The status of the readiness probe; 0 where nobody answers yet. */
+    private int ready() {
+        try {
+            return HttpClient.newHttpClient().send(HttpRequest.newBuilder(
+                    URI.create("http://localhost:" + port + "/q/health/ready")).build(),
+                    HttpResponse.BodyHandlers.discarding()).statusCode();
+        } catch (IOException e) {
+            return 0;
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static String id() {
+        return "start-" + UUID.randomUUID();
+    }
+
+    private static String request(String id) {
+        return "{\"requestId\": \"%s\", \"prompt\": \"a kiwi\", \"steps\": 2}".formatted(id);
+    }
+}

@@ -1,0 +1,160 @@
+package dev.darkroom.worker.generate;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.darkroom.diffusion.DecoderName;
+import dev.darkroom.diffusion.GenerationParameters;
+import dev.darkroom.diffusion.SchedulerName;
+import dev.darkroom.worker.Records;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.common.TopicPartition;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+
+@Timeout(20)
+class BacklogTest {
+
+    private static final GenerationParameters FINAL = new GenerationParameters(
+            128, 128, 20, SchedulerName.DPMPP_2M, 7.5, 0.4, DecoderName.TINY, true);
+    private static final GenerationParameters EULER = new GenerationParameters(
+            128, 128, 20, SchedulerName.EULER_ANCESTRAL, 7.5, 1, DecoderName.FULL, true);
+
+    private final Records records = new Records();
+    private final Backlog backlog = new Backlog(Duration.ofMillis(5));
+
+    @Test
+    void jobsWithTheSameParametersShareABatch() throws Exception {
+        add(0, 1, FINAL);
+        add(1, 1, EULER);
+        add(2, 1, FINAL);
+
+        assertThat(takeOffsets(8)).containsExactly(0L, 2L);
+        assertThat(takeOffsets(8)).containsExactly(1L);
+    }
+
+    @Test
+    void theOldestJobLeadsWhateverItsParameters() throws Exception {
+        add(0, 1, EULER);
+        for (int offset = 1; offset <= 8; offset++) {
+            add(offset, 1, FINAL);
+        }
+
+        assertThat(takeOffsets(8)).containsExactly(0L);
+        assertThat(takeOffsets(8)).hasSize(8);
+    }
+
+    @Test
+    void aBatchHoldsNoMoreImagesThanTheLargestBatch() throws Exception {
+        add(0, 3, FINAL);
+        add(1, 3, FINAL);
+        add(2, 3, FINAL);
+        add(3, 2, FINAL);
+
+        assertThat(takeOffsets(8)).containsExactly(0L, 1L, 3L);
+        assertThat(takeOffsets(8)).containsExactly(2L);
+    }
+
+    @Test
+    void aRequestForMoreImagesThanTheLargestBatchRunsAlone() throws Exception {
+        add(0, 8, FINAL);
+        add(1, 1, FINAL);
+
+        assertThat(takeOffsets(4)).containsExactly(0L);
+    }
+
+    @Test
+    void aSuspectRunsAlone() throws Exception {
+        backlog.add(records.job(0, 0, 1, 1), FINAL);
+        add(1, 1, FINAL);
+        add(2, 1, FINAL);
+
+        assertThat(takeOffsets(8)).containsExactly(0L);
+        assertThat(takeOffsets(8)).containsExactly(1L, 2L);
+    }
+
+    @Test
+    void aLoneJobWaitsForCompanyOnlyAsLongAsTheLingerTime() throws Exception {
+        Backlog patient = new Backlog(Duration.ofMillis(200));
+        patient.add(records.job(0, 1), FINAL);
+        long start = System.nanoTime();
+
+        assertThat(patient.take(8)).isPresent();
+        assertThat(Duration.ofNanos(System.nanoTime() - start)).isGreaterThanOrEqualTo(Duration.ofMillis(195));
+    }
+
+    @Test
+    void aFullBatchDoesNotLinger() throws Exception {
+        Backlog patient = new Backlog(Duration.ofMinutes(5));
+        patient.add(records.job(0, 4), FINAL);
+        patient.add(records.job(1, 4), FINAL);
+
+        assertThat(patient.take(8).orElseThrow().jobs()).hasSize(2);
+    }
+
+    @Test
+    void companyThatComesWithinTheLingerTimeIsTakenAlong() throws Exception {
+        Backlog patient = new Backlog(Duration.ofSeconds(10));
+        patient.add(records.job(0, 4), FINAL);
+        var batch = CompletableFuture.supplyAsync(() -> take(patient, 8));
+        patient.add(records.job(1, 4), FINAL);
+
+        assertThat(batch.get(5, TimeUnit.SECONDS)).containsExactly(0L, 1L);
+    }
+
+    @Test
+    void whatIsReleasedMeanwhileIsPassedOver() throws Exception {
+        List<TopicPartition> first = List.of(Records.partition(0));
+        backlog.add(records.job(0, 0, 1, 0), FINAL);
+        backlog.add(records.job(1, 7, 1, 0), FINAL);
+        assertThat(backlog.size()).isEqualTo(2);
+
+        records.claims().revoke(first, Duration.ofSeconds(5));
+        assertThat(backlog.size()).isEqualTo(1);
+        assertThat(takeOffsets(8)).containsExactly(7L);
+
+        records.claims().assign(first);
+        backlog.add(records.job(0, 2, 1, 0), FINAL);
+        assertThat(takeOffsets(8)).containsExactly(2L);
+    }
+
+    @Test
+    void whatComesTooLateIsReleased() throws Exception {
+        var late = records.job(0, 1, 1, 0);
+        records.claims().revoke(List.of(Records.partition(0)), Duration.ZERO);
+        backlog.add(late, FINAL);
+        records.claims().close();
+
+        assertThat(backlog.size()).isZero();
+        assertThat(records.claims().count()).isZero();
+    }
+
+    @Test
+    void closingEndsTheTaker() throws Exception {
+        var taker = CompletableFuture.supplyAsync(() -> take(backlog, 8));
+        backlog.close();
+
+        assertThat(taker.get(5, TimeUnit.SECONDS)).isEmpty();
+    }
+
+    private void add(long offset, int count, GenerationParameters parameters) {
+        backlog.add(records.job(offset, count), parameters);
+    }
+
+    private List<Long> takeOffsets(int largestBatch) {
+        return take(backlog, largestBatch);
+    }
+
+    private static List<Long> take(Backlog backlog, int largestBatch) {
+        try {
+            return backlog.take(largestBatch).stream()
+                    .flatMap(batch -> batch.jobs().stream())
+                    .map(job -> job.claim().offset())
+                    .toList();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
