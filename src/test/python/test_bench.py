@@ -1,12 +1,16 @@
 """The measurements against diffusers: what can be seen of them without a GPU."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from conftest import SOURCES
 from darkroom_bench import kernels, parity, peers, report
 from darkroom_bench.pipeline import float32_noise, generate, load_pipeline, set_scheduler
 from darkroom_bench.profiles import PROFILES, Profile, read_prompts
@@ -88,6 +92,24 @@ def test_a_row_of_the_peer(checkpoint, tmp_path, monkeypatch):
         assert measured["torch"] == torch.__version__
         assert 0 < spread["min"] <= spread["median"] <= spread["max"]
         assert 1 / spread["max"] <= measured["imagesPerSecond"] <= 1 / spread["min"]
+
+
+def test_the_peer_waits_until_it_may_begin(checkpoint, tmp_path):
+    begin, out = tmp_path / "begin", tmp_path / "eager.json"
+    command = ["--checkpoint", checkpoint, "--mode", "eager", "--profiles", "final", "--images", 1, "--warmup", 0]
+    command += ["--dtype", "float32", "--device", "cpu", "--begin", begin, "--out", out]
+    with subprocess.Popen(
+        [sys.executable, "-m", "darkroom_bench.peers", *map(str, command)],
+        env={**os.environ, "PYTHONPATH": str(SOURCES), "OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert any(line == f"compiled; waiting for {begin}\n" for line in process.stderr)
+        assert process.poll() is None and not out.exists()
+        begin.touch()
+        rest = process.stderr.read()
+    assert process.returncode == 0, rest
+    assert len(json.loads(out.read_text())["rows"]) == 1
 
 
 def test_the_compiled_mode_has_no_baseline(checkpoint, tmp_path, monkeypatch, capsys):

@@ -166,8 +166,13 @@ def _configure_inductor(backends: str) -> None:
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
 
 
-def measure(peer: Peer, name: str, batch: int, images: int, warmup: int, with_kernels: bool) -> dict[str, Any]:
-    """One row: a profile at a batch size, at least `images` images and five calls after `warmup` calls."""
+def measure(
+    peer: Peer, name: str, batch: int, images: int, warmup: int, with_kernels: bool, begin: Path | None = None
+) -> dict[str, Any]:
+    """One row: a profile at a batch size, at least `images` images and five calls after `warmup` calls.
+
+    :param begin: a file that is waited for after the first call, which compiles
+    """
     profile, texts = PROFILES[name], read_prompts()
     peer.prepare(profile)
     calls = 0
@@ -181,6 +186,10 @@ def measure(peer: Peer, name: str, batch: int, images: int, warmup: int, with_ke
         return time.perf_counter() - began
 
     first = call()
+    if begin is not None and not begin.exists():
+        print(f"compiled; waiting for {begin}", file=sys.stderr, flush=True)
+        while not begin.exists():
+            time.sleep(0.1)
     peer.release()
     for _ in range(warmup):
         call()
@@ -286,6 +295,11 @@ def main() -> None:
     parser.add_argument("--backends", default="ATEN", help="Inductor's, for matrix products and convolutions; default ATEN")
     parser.add_argument("--dtype", choices=("float16", "bfloat16", "float32"), default="float16")
     parser.add_argument("--device", default="cuda")
+    parser.add_argument(
+        "--begin", type=Path, metavar="FILE",
+        help="after the first call, which compiles, wait until this file is there: so several processes can compile side "
+        "by side, and each can be measured alone",
+    )
     parser.add_argument("--out", type=Path, required=True, help="rows as JSON, written after every row")
     arguments = parser.parse_args()
     compiled = arguments.mode == "compiled"
@@ -303,7 +317,9 @@ def main() -> None:
     for batch in arguments.batch_sizes:
         peer.begin_batch_size()
         for name in names:
-            row = measure(peer, name, batch, arguments.images, arguments.warmup, arguments.count_kernels)
+            row = measure(
+                peer, name, batch, arguments.images, arguments.warmup, arguments.count_kernels, arguments.begin
+            )
             # rows of several runs, and of several releases of torch, come together in one report
             row["torch"] = torch.__version__
             row["date"] = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
