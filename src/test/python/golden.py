@@ -18,19 +18,15 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
-import diffusers  # noqa: E402
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-import transformers  # noqa: E402
-from darkroom_bench.pipeline import SCHEDULERS, guidance_cutoff, load_pipeline, load_tiny, set_scheduler  # noqa: E402
-from darkroom_bench.profiles import GUIDANCE_SCALE, PROFILES  # noqa: E402
-from diffusers import (  # noqa: E402
-    DDIMScheduler,
-    DPMSolverMultistepScheduler,
-    EulerDiscreteScheduler,
-    LCMScheduler,
-)
-from transformers import CLIPTokenizer  # noqa: E402
+import diffusers
+import numpy as np
+import torch
+import transformers
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, LCMScheduler
+from transformers import CLIPTokenizer
+
+from darkroom_bench.pipeline import SCHEDULERS, guidance_cutoff, load_pipeline, load_tiny, set_scheduler
+from darkroom_bench.profiles import GUIDANCE_SCALE, PROFILES
 
 VERSIONS = {
     "torch": torch.__version__.split("+")[0],
@@ -165,7 +161,7 @@ def scheduler_goldens() -> dict[str, Any]:
     return {
         "versions": VERSIONS,
         "config": scheduler_config("…"),
-        "trainSigmas": floats(DPMSolverMultistepScheduler(**scheduler_config("leading")).sigmas),
+        "trainSigmas": floats(diffusers.DPMSolverMultistepScheduler(**scheduler_config("leading")).sigmas),
         "shape": shape,
         "sample": floats(sample),
         "modelOutputs": [floats(value) for value in model_outputs],

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from conftest import SOURCES
 from darkroom_bench import kernels, parity, peers, report
 from darkroom_bench.pipeline import float32_noise, generate, load_pipeline, set_scheduler
@@ -210,7 +211,8 @@ def test_memory_is_told_as_the_device_shows_it(figures, peer):
     figures["rows"][0]["deviceBeyondContextBytes"] = 2.5 * 2**30
     lines = report.memory_table(report.Figures(report.merge(figures, [peer], None))).splitlines()
     assert lines[0].split(" | ")[-1] == "Darkroom: device beyond the context, GiB |"
-    assert lines[-1].startswith("| `final` |") and lines[-1].endswith(" | 2.50 |")
+    assert lines[-1].startswith("| `final` |")
+    assert lines[-1].endswith(" | 2.50 |")
 
 
 def test_starts_are_told_apart(figures):
@@ -264,7 +266,8 @@ def test_the_report_renews_its_tables_and_keeps_what_people_wrote(figures, peer,
     readme.write_text("Before\n<!-- gpu -->\nan older table\n<!-- end -->\nAfter\n")
     text = write("--peer", other, "--readme", readme)
     told = readme.read_text()
-    assert told.startswith("Before\n<!-- gpu -->\n| profile |") and told.endswith("|\n<!-- end -->\nAfter\n")
+    assert told.startswith("Before\n<!-- gpu -->\n| profile |")
+    assert told.endswith("|\n<!-- end -->\nAfter\n")
     assert "| `final` | 0.250 | 2.00 | **0.100** | 2.00 |" in told
     assert "| `final` | 29 |  | 0.250 | **0.1000** | 0.1100, 0.0900 | 2.50 | 30 % |" in text
     assert "| `final` | 8 |  | 20.00 |" in text

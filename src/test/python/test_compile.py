@@ -7,11 +7,12 @@ import zipfile
 
 import pytest
 import torch
-from conftest import compile_bundle, run
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
-from golden import PROMPTS
 from tokenizers import Tokenizer
 from transformers import CLIPTextModel, CLIPTokenizer
+
+from conftest import compile_bundle, run
+from golden import PROMPTS
 
 MODULES = ("text_encoder.pt", "unet.pt", "vae_decoder.pt", "tiny_decoder.pt")
 BATCHES = (1, 2, 3, 8)
@@ -183,7 +184,8 @@ def test_float16_modules_keep_float32_borders(checkpoint, bundle, tmp_path):
 @pytest.mark.parametrize("prompt", PROMPTS)
 def test_tokenizer_gives_the_ids_of_the_pipelines(checkpoint, bundle, prompt):
     tokenizer = Tokenizer.from_file(str(bundle / "tokenizer.json"))
-    assert tokenizer.truncation is None and tokenizer.padding is None
+    assert tokenizer.truncation is None
+    assert tokenizer.padding is None
     ids = tokenizer.encode(prompt).ids
     # as the worker does it
     ids = (ids[:76] + ids[-1:] if len(ids) > 77 else ids) + [tokenizer.token_to_id("<|endoftext|>")] * (77 - len(ids))

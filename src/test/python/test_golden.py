@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from darkroom_bench.profiles import PROFILES, Profile
 from PIL import Image
 from tokenizers import Tokenizer
+
+from darkroom_bench.profiles import PROFILES, Profile
 
 GOLDEN = Path(__file__).parents[1] / "resources/golden"
 BUNDLE = Path(__file__).parents[3] / "models/mini"

@@ -15,8 +15,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from conftest import SOURCES, run
 from huggingface_hub.constants import DOWNLOAD_CHUNK_SIZE
+
+from conftest import SOURCES, run
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MODEL, TINY = "studio/stable-diffusion", "studio/taesd"

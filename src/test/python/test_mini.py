@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from darkroom_mini import judge
 from darkroom_mini.architecture import STABLE_DIFFUSION_1_5, Architecture
 from darkroom_mini.evaluate import Point, forwards, interval, prompts, psnr, share
@@ -90,7 +91,8 @@ def test_a_point_of_the_sweep_that_is_a_profile_uses_its_images():
 
 def test_interval_holds_the_mean():
     mean, low, high = interval(np.array([0.0, 1.0] * 50))
-    assert mean == 0.5 and 0.39 < low < 0.5 < high < 0.61
+    assert mean == 0.5
+    assert 0.39 < low < 0.5 < high < 0.61
 
 
 def test_a_share_of_all_is_not_certain():

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import SOURCES
 from torch.func import functional_call
 from torch.nn.functional import scaled_dot_product_attention
 
+from conftest import SOURCES
 from darkroom_bundle.operators import define_attention
 from darkroom_bundle.packages import compile_package
 from darkroom_bundle.torchscript import torch_version

@@ -102,11 +102,12 @@ def test_a_file_that_breaks_off(capsys, broken, file, part):
 )
 def test_a_weight_that_is_missing(capsys, broken, part, weights):
     tensors = load_file(broken / part / weights)
-    name = sorted(tensors)[0]
+    name = min(tensors)
     del tensors[name]
     save_file(tensors, broken / part / weights, {"format": "pt"})
     message = refusal(capsys, broken)
-    assert message.startswith(f"{part}: 1 weights are missing") and name in message
+    assert message.startswith(f"{part}: 1 weights are missing")
+    assert name in message
 
 
 def test_no_checkpoint_at_all(capsys, tmp_path):
@@ -138,7 +139,8 @@ def test_a_wrong_option(capsys, checkpoint, tmp_path, option, value):
         main(["compile", "--checkpoint", str(checkpoint), "--out", str(tmp_path), option, value])
     assert exit.value.code == 2
     message = capsys.readouterr().err
-    assert f"argument {option}: " in message and value in message
+    assert f"argument {option}: " in message
+    assert value in message
 
 
 def test_packages_for_a_bundle_that_is_none(capsys, checkpoint, tmp_path):

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 import torch.utils.cpp_extension
-from conftest import SOURCES, run
 
+from conftest import SOURCES, run
 from darkroom_bench.check import verdict
 from darkroom_bundle import environment
 from darkroom_bundle.environment import EnvironmentLacks, check, missing_modules, toolkit
@@ -104,7 +104,8 @@ def test_the_figures_are_told():
     sentence = verdict(IMAGE + 2, IMAGE, IMAGE)[1]
 
     assert sentence == (
-        "2.00 levels of 255 from diffusers' image in float32, on average (42.1 dB); diffusers' own in the bundle's precision: 0.00"
+        "2.00 levels of 255 from diffusers' image in float32, on average (42.1 dB); "
+        "diffusers' own in the bundle's precision: 0.00"
     )
 
 

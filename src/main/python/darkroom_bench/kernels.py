@@ -7,10 +7,12 @@ the decoder's once. Memory sets and copies are not counted, nor are they in diff
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+
 from darkroom_bundle import packages
 from darkroom_bundle.packages import Graph
 
@@ -34,7 +36,7 @@ def of_packages(bundle: Path) -> dict[Graph, Counted]:
         for _ in range(2):
             package(*inputs)
         torch.cuda.synchronize()
-        counted[graph] = count_kernels(lambda: package(*inputs))
+        counted[graph] = count_kernels(partial(package, *inputs))
     return counted
 
 

@@ -20,7 +20,7 @@ from darkroom_mini.markdown import insert
 from .profiles import PROFILES
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 Row = dict[str, Any]
 _GIB = 2**30

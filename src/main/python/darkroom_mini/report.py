@@ -14,7 +14,7 @@ from .evaluate import CUTOFFS, ROOT, SAME_GRAPH, SCHEDULERS, STEPS, STUDY_CUTOFF
 from .markdown import insert
 
 matplotlib.use("Agg")
-import matplotlib.pyplot as plt  # noqa: E402
+import matplotlib.pyplot as plt
 
 SHEET_ROWS = 8
 STUDY_ORDER = (

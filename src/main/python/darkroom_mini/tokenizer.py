@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable
 
-from tokenizers import AddedToken, Tokenizer, models, trainers
+from tokenizers import Tokenizer, models, trainers
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPTokenizer
 

@@ -1,6 +1,5 @@
 package dev.darkroom.tools;
 
-import dev.darkroom.Darkroom;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.UncheckedIOException;

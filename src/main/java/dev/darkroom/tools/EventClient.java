@@ -1,6 +1,5 @@
 package dev.darkroom.tools;
 
-import dev.darkroom.Darkroom;
 import dev.darkroom.contract.Events;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.rw.CloudEventRWException;

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import dev.darkroom.contract.Completed;
+import dev.darkroom.contract.ImageFormat;
 import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationException;
@@ -20,7 +21,6 @@ import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.torch.DiffusionPipeline;
 import dev.darkroom.worker.deliver.Provenance;
 import dev.darkroom.worker.image.ImageEncoder;
-import dev.darkroom.contract.ImageFormat;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -36,6 +36,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
 import java.util.concurrent.ThreadLocalRandom;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -43,7 +44,6 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
-import picocli.CommandLine;
 
 /** {@code darkroom generate}: the pipeline alone, from prompts to files. Images and JSON lines keep the prompts' order. */
 @Command(

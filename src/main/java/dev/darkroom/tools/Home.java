@@ -1,6 +1,5 @@
 package dev.darkroom.tools;
 
-import dev.darkroom.Darkroom;
 import java.nio.file.Path;
 
 /** Where Darkroom is installed: the checkout that the launcher names, or else the current directory. */

@@ -79,8 +79,8 @@ class GenerationRequestTest {
         String[][] changes = {
             {"order-4711", "order-4712"}, {"apple", "pear"}, {"\"text\"", "\"texts\""}, {"baseline", "euler-30"},
             {"512", "520"}, {"768", "776"},
-            {"\"steps\": 25", "\"steps\": 26"}, {"dpmpp-2m", "euler-ancestral"}, {"\"scale\": 6", "\"scale\": 7"}, {"0.5", "0.25"},
-            {"\"full\"", "\"tiny\""}, {"-42", "42"}, {"\"count\": 3", "\"count\": 4"}, {"webp", "png"},
+            {"\"steps\": 25", "\"steps\": 26"}, {"dpmpp-2m", "euler-ancestral"}, {"\"scale\": 6", "\"scale\": 7"},
+            {"0.5", "0.25"}, {"\"full\"", "\"tiny\""}, {"-42", "42"}, {"\"count\": 3", "\"count\": 4"}, {"webp", "png"},
             {"\"b\": \"2\"", "\"b\": \"3\""}, {"\"width\": 512, ", ""}, {"\"seed\": -42, ", ""},
         };
         for (String[] change : changes) {

@@ -127,9 +127,9 @@ public final class HostileRecords {
         for (String json : List.of("null", "true", "7", "7.5", "[]", "{}", "[\"a\"]", "{\"a\": \"b\"}", "\"\"", "\" \"",
                 "\"../../etc/passwd\"", "\"..\\\\..\\\\windows\"", "\"/etc/passwd\"", "\"a/b\"", "\"a\\\\b\"",
                 "\"%2e%2e%2f\"", "\"%00\"", "\"a\\u0000\"", "\"\\u0000\"", "\"a.png\\u0000.exe\"", "\"a\\n\"", "\"\\na\"",
-                "\"a\\r\\nb\"", "\"a b\"", "\"a\\tb\"", "\"a:b\"", "\"a*\"", "\"a?b\"", "\"a#b\"", "\"a&b\"", "\"~\"", "\"$HOME\"",
-                "\"${jndi:ldap://example.com/a}\"", "\"`id`\"", "\"a;b\"", "\"a|b\"", "\"<b>\"", "\"a'b\"", "\"a\\\"b\"",
-                "\"\\u0430dmin\"", "\"\\uff0e\\uff0e\\uff0f\"", "\"\\u2024\\u2024\\u2215\"", "\"\\u202eabc\"",
+                "\"a\\r\\nb\"", "\"a b\"", "\"a\\tb\"", "\"a:b\"", "\"a*\"", "\"a?b\"", "\"a#b\"", "\"a&b\"", "\"~\"",
+                "\"$HOME\"", "\"${jndi:ldap://example.com/a}\"", "\"`id`\"", "\"a;b\"", "\"a|b\"", "\"<b>\"", "\"a'b\"",
+                "\"a\\\"b\"", "\"\\u0430dmin\"", "\"\\uff0e\\uff0e\\uff0f\"", "\"\\u2024\\u2024\\u2215\"", "\"\\u202eabc\"",
                 "\"\\u200b\"", "\"\\ufeffa\"", "\"\\ud800\"", "\"e\\u0301\"", "\"\\u0661\\u0662\"", "\"🍎\"", "\"é\"")) {
             deadLetter("request id " + json, "{\"requestId\": " + json + REST);
         }
@@ -318,8 +318,9 @@ public final class HostileRecords {
 
     private void encodings() {
         int[][] sequences = {{0xFF}, {0xFE}, {0xC0, 0xAF}, {0xC1, 0xBF}, {0x80}, {0xBF}, {0xC3}, {0xE2, 0x82}, {0xF0, 0x9F, 0x8D},
-            {0xE0, 0x80, 0xAF}, {0xF0, 0x80, 0x80, 0xAF}, {0xED, 0xA0, 0x80}, {0xED, 0xBF, 0xBF}, {0xED, 0xA0, 0xBC, 0xED, 0xBD, 0x8E},
-            {0xF4, 0x90, 0x80, 0x80}, {0xF5, 0x80, 0x80, 0x80}, {0xF8, 0x88, 0x80, 0x80, 0x80}, {0xC0, 0x80}};
+            {0xE0, 0x80, 0xAF}, {0xF0, 0x80, 0x80, 0xAF}, {0xED, 0xA0, 0x80}, {0xED, 0xBF, 0xBF},
+            {0xED, 0xA0, 0xBC, 0xED, 0xBD, 0x8E}, {0xF4, 0x90, 0x80, 0x80}, {0xF5, 0x80, 0x80, 0x80},
+            {0xF8, 0x88, 0x80, 0x80, 0x80}, {0xC0, 0x80}};
         for (int[] sequence : sequences) {
             for (String place : List.of("@\", \"prompt\": \"a", "utf\", \"prompt\": \"a@", "utf\", \"@\": \"a")) {
                 ByteArrayOutputStream value = new ByteArrayOutputStream();

@@ -1,12 +1,11 @@
 package dev.darkroom.stack;
 
+import dev.darkroom.tools.StackProcess;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
-
-import dev.darkroom.tools.StackProcess;
 
 /** Kafka and S3 from Maven jars, in a child process: nothing of them mixes with the classes under test. */
 public final class EmbeddedStack implements Stack {

@@ -1,8 +1,7 @@
 package dev.darkroom.stack;
 
-import java.util.Map;
-
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
+import java.util.Map;
 
 /** Gives a Quarkus test a stack of its own and the worker the configuration to find it. */
 public final class StackResource implements QuarkusTestResourceLifecycleManager {

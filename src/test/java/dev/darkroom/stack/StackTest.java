@@ -2,19 +2,17 @@ package dev.darkroom.stack;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.darkroom.worker.store.MinioImageStore;
+import dev.darkroom.worker.store.StoreSettings;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 import org.junit.jupiter.api.Test;
-
-import dev.darkroom.worker.store.MinioImageStore;
-import dev.darkroom.worker.store.StoreSettings;
 
 class StackTest {
 

@@ -83,7 +83,8 @@ class ModelBundleTest {
         "\"latentScale\": 8 | \"latentScale\": 0 | bundle.json: latentScale is 0; it must be positive.",
         "\"width\": 128 | \"width\": 130 | bundle.json: the size 130x128 is not a positive multiple of latentScale, 8.",
         "\"unet.pt\" | \"../unet.pt\" | bundle.json: files does not list unet.pt.",
-        "\"files\": { | \"files\": {\"../secret\": {\"sha256\": \"00\", \"bytes\": 0}, | bundle.json: the file ../secret lies outside the bundle.",
+        "\"files\": { | \"files\": {\"../secret\": {\"sha256\": \"00\", \"bytes\": 0}, "
+                + "| bundle.json: the file ../secret lies outside the bundle.",
     })
     void refusesAManifestThatItCannotRun(String written, String instead, String sentence) throws IOException {
         edit(written, instead);

@@ -4,9 +4,9 @@ import static dev.darkroom.worker.Topics.header;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.darkroom.contract.HostileRecords;
 import dev.darkroom.contract.HostileRecords.Fate;
 import dev.darkroom.contract.HostileRecords.Hostile;
-import dev.darkroom.contract.HostileRecords;
 import io.quarkus.test.common.WithTestResource;
 import io.quarkus.test.junit.QuarkusTest;
 import java.time.Duration;

@@ -68,7 +68,8 @@ class StartAndStopIT {
                 "darkroom.store.bucket must be 3 to 63");
         assertRefusesToStart(Map.of("DARKROOM_STORE_ENDPOINT", "nowhere", "DARKROOM_EVENTS_SOURCE", "/%zz",
                         "DARKROOM_TOPICS_PROGRESS", "darkroom.requests", "KAFKA_BOOTSTRAP_SERVERS", "nowhere"),
-                "Invalid url in bootstrap.servers: nowhere", "endpoint is 'nowhere'", "darkroom.events.source is '/%zz'", "must be four different topics");
+                "Invalid url in bootstrap.servers: nowhere", "endpoint is 'nowhere'", "darkroom.events.source is '/%zz'",
+                "must be four different topics");
         assertRefusesToStart(Map.of("DARKROOM_STATE_DIR", "/dev/null/state"), "darkroom.state-dir is /dev/null/state");
     }
 

@@ -96,7 +96,8 @@ final class GpuReport {
         JsonNode measured = JSON.readTree(peer.toFile());
         for (String same : List.of("device", "size")) {
             if (!measured.path(same).equals(report.path(same))) {
-                throw new CommandException("The peer's rows are left out, as they cannot be compared: its %s is %s, Darkroom's %s."
+                throw new CommandException("The peer's rows are left out, as they cannot be compared: "
+                        + "its %s is %s, Darkroom's %s."
                         .formatted(same, measured.path(same).asText(), report.path(same).asText()));
             }
         }
@@ -183,7 +184,9 @@ final class GpuReport {
             text.format("worker, %s, batch %d: %.2f images/s of %d requests; the pipeline alone %s%n",
                     worker.path("profile").asText(), worker.path("batch").asInt(),
                     worker.path("imagesPerSecond").asDouble(), worker.path("requests").asInt(),
-                    pipeline.isNumber() ? String.format(Locale.ROOT, "%.2f", pipeline.asDouble()) : "not measured in such batches");
+                    pipeline.isNumber()
+                            ? String.format(Locale.ROOT, "%.2f", pipeline.asDouble())
+                            : "not measured in such batches");
         }
         JsonNode workers = report.path("workers");
         if (!workers.isMissingNode()) {

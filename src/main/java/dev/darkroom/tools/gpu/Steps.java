@@ -143,6 +143,7 @@ final class Steps {
                 .reduce((first, second) -> second)
                 .map(line -> line.substring("error: ".length()))
                 .orElseGet(() -> "\n" + String.join("\n", lines.subList(Math.max(0, lines.size() - LAST_LINES), lines.size())));
-        return new CommandException("%s failed with exit code %d: %s%nAll of its output: %s".formatted(step, exitCode, told, log));
+        return new CommandException("%s failed with exit code %d: %s%nAll of its output: %s"
+                .formatted(step, exitCode, told, log));
     }
 }

@@ -1,11 +1,10 @@
 package dev.darkroom.worker.store;
 
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Timer;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
-
-import io.micrometer.core.instrument.MeterRegistry;
-import io.micrometer.core.instrument.Timer;
 
 /**
  * Times every call in {@code darkroom.store.operation}, by {@code operation} (put-if-absent, get, open, ping) and

@@ -64,7 +64,8 @@ public record StoreSettings(
     /** Everything but the secret. */
     @Override
     public String toString() {
-        return "StoreSettings[endpoint=%s, region=%s, bucket=%s, accessKey=%s, secretKey=***, pathStyle=%s, createBucket=%s, connectTimeout=%s, readTimeout=%s]"
+        return ("StoreSettings[endpoint=%s, region=%s, bucket=%s, accessKey=%s, secretKey=***, pathStyle=%s, createBucket=%s, "
+                + "connectTimeout=%s, readTimeout=%s]")
                 .formatted(endpoint, region, bucket, accessKey, pathStyle, createBucket, connectTimeout, readTimeout);
     }
 }

@@ -1,25 +1,22 @@
 package dev.darkroom.worker.image;
 
-import dev.darkroom.contract.ImageFormat;
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import ar.com.hjg.pngj.PngReader;
+import dev.darkroom.contract.ImageFormat;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.util.Iterator;
 import java.util.Map;
-
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
-
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
-
-import ar.com.hjg.pngj.PngReader;
 
 class ImageEncoderTest {
 
@@ -67,7 +64,8 @@ class ImageEncoderTest {
 
         assertThat(parameters.toText()).isEqualTo("""
                 a lighthouse
-                Steps: 4, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 8x8, Model hash: ab, Model: "sd: v1,5", Decoder: tiny""");
+                Steps: 4, Sampler: Euler a, CFG scale: 7, Seed: 1, Size: 8x8, \
+                Model hash: ab, Model: "sd: v1,5", Decoder: tiny""");
     }
 
     @ParameterizedTest
