@@ -22,7 +22,7 @@ import diffusers
 import numpy as np
 import torch
 import transformers
-from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, LCMScheduler
+from diffusers import DDIMScheduler, EulerDiscreteScheduler, LCMScheduler
 from transformers import CLIPTokenizer
 
 from darkroom_bench.pipeline import SCHEDULERS, guidance_cutoff, load_pipeline, load_tiny, set_scheduler
