@@ -1,6 +1,6 @@
 """Golden data for the Java tests, taken from diffusers: `python golden.py --checkpoint DIR --out DIR`.
 
-- `schedulers.json`: timesteps, sigmas and the sample after every step of both schedulers
+- `schedulers.json`: timesteps, sigmas and the sample after every step of every scheduler
 - `noise.json`: what `torch.Generator("cpu").manual_seed(seed)` draws
 - `tokenizer.json`: prompts and their token ids
 - `images.json` and the PNG files that it names: every profile, end to end, in float32 on the CPU
@@ -22,6 +22,7 @@ import diffusers
 import numpy as np
 import torch
 import transformers
+from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, EulerDiscreteScheduler, LCMScheduler
 from transformers import CLIPTokenizer
 
 from darkroom_bench.pipeline import SCHEDULERS, guidance_cutoff, load_pipeline, load_tiny, set_scheduler
@@ -81,6 +82,34 @@ def scheduler_config(spacing: str) -> dict[str, Any]:
     }
 
 
+def latent_scheduler_config(spacing: str) -> dict[str, Any]:
+    """The same, with what its file says to the schedulers that work on alphas rather than sigmas."""
+    return scheduler_config(spacing) | {"clip_sample": False, "set_alpha_to_one": False}
+
+
+# by class, the spacings and numbers of steps, and whether a step draws noise
+SPACINGS, STEPS = ("leading", "linspace", "trailing"), (1, 2, 5, 20, 30, 50)
+GOLDEN_SCHEDULERS = {
+    "euler-ancestral": (SCHEDULERS["euler-ancestral"], scheduler_config, SPACINGS, STEPS, True),
+    "dpmpp-2m": (SCHEDULERS["dpmpp-2m"], scheduler_config, SPACINGS, STEPS, False),
+    "euler": (EulerDiscreteScheduler, scheduler_config, SPACINGS, STEPS, False),
+    "ddim": (DDIMScheduler, latent_scheduler_config, SPACINGS, STEPS, False),
+    # it has a spacing of its own
+    "lcm": (LCMScheduler, latent_scheduler_config, SPACINGS[:1], (1, 2, 4, 8, 50), True),
+}
+
+
+def sigmas_of(name: str, scheduler: Any) -> torch.Tensor:
+    """The scheduler's sigmas, or those of the alphas that it works on: at each step's start, and at the end."""
+    if name in ("ddim", "lcm"):
+        end = scheduler.timesteps[-1] - scheduler.config.num_train_timesteps // len(scheduler.timesteps)
+        alphas = scheduler.alphas_cumprod[scheduler.timesteps]
+        last = scheduler.alphas_cumprod[end] if end >= 0 else scheduler.final_alpha_cumprod
+        alphas = torch.cat([alphas, last[None] if name == "ddim" else torch.ones(1)])
+        return ((1 - alphas) / alphas).sqrt()
+    return scheduler.sigmas
+
+
 def floats(values: torch.Tensor | np.ndarray) -> list[float]:
     """The shortest decimals that are the same float32."""
     return [float(str(value)) for value in np.asarray(values, dtype=np.float32).ravel()]
@@ -105,13 +134,13 @@ def scheduler_goldens() -> dict[str, Any]:
     noise = [torch.randn(shape, generator=drawing) for _ in range(longest)]
 
     cases = []
-    for name, scheduler_class in SCHEDULERS.items():
-        for spacing in ("leading", "linspace", "trailing"):
-            for steps in (1, 2, 5, 20, 30, 50):
-                scheduler = scheduler_class(**scheduler_config(spacing))
+    for name, (scheduler_class, config, spacings, numbers, draws) in GOLDEN_SCHEDULERS.items():
+        for spacing in spacings:
+            for steps in numbers:
+                scheduler = scheduler_class(**config(spacing))
                 scheduler.set_timesteps(steps)
                 drawing.manual_seed(5678)
-                options = {"generator": drawing} if name == "euler-ancestral" else {}
+                options = {"generator": drawing} if draws else {}
                 current, outputs = sample * scheduler.init_noise_sigma, []
                 for timestep, model_output in zip(scheduler.timesteps, model_outputs, strict=False):
                     scheduler.scale_model_input(current, timestep)
@@ -123,16 +152,16 @@ def scheduler_goldens() -> dict[str, Any]:
                     "steps": steps,
                     "initNoiseSigma": floats(torch.as_tensor(scheduler.init_noise_sigma))[0],
                     "timesteps": floats(scheduler.timesteps),
-                    "sigmas": floats(scheduler.sigmas),
+                    "sigmas": floats(sigmas_of(name, scheduler)),
                     "samples": outputs,
                 }
-                assert_sound(case, sample, model_outputs, noise)
+                assert_sound(case, sample, model_outputs, noise, ends_of(scheduler) if name == "ddim" else None)
                 cases.append(case)
 
     return {
         "versions": VERSIONS,
         "config": scheduler_config("…"),
-        "trainSigmas": floats(diffusers.DPMSolverMultistepScheduler(**scheduler_config("leading")).sigmas),
+        "trainSigmas": floats(DPMSolverMultistepScheduler(**scheduler_config("leading")).sigmas),
         "shape": shape,
         "sample": floats(sample),
         "modelOutputs": [floats(value) for value in model_outputs],
@@ -141,10 +170,24 @@ def scheduler_goldens() -> dict[str, Any]:
     }
 
 
+def ends_of(scheduler: DDIMScheduler) -> np.ndarray:
+    """Where each step of DDIM ends: as many timesteps back as there are to a step."""
+    ends = scheduler.timesteps - scheduler.config.num_train_timesteps // len(scheduler.timesteps)
+    alphas = scheduler.alphas_cumprod[ends.clamp(min=0)].double().numpy()
+    return np.sqrt((1 - alphas) / alphas)
+
+
 def assert_sound(
-    case: dict[str, Any], sample: torch.Tensor, model_outputs: list[torch.Tensor], noise: list[torch.Tensor]
+    case: dict[str, Any],
+    sample: torch.Tensor,
+    model_outputs: list[torch.Tensor],
+    noise: list[torch.Tensor],
+    ends: np.ndarray | None,
 ) -> None:
-    """The same steps in float64, by the papers' formulas."""
+    """The same steps in float64, by the papers' formulas.
+
+    :param ends: of DDIM, the sigma at the end of each step
+    """
     sigmas = np.array(case["sigmas"], dtype=np.float64)
     current = sample.double().numpy().ravel() * case["initNoiseSigma"]
     previous = np.zeros_like(current)
@@ -155,6 +198,20 @@ def assert_sound(
             up = np.sqrt(then**2 * (now**2 - then**2) / now**2)
             down = np.sqrt(then**2 - up**2)
             current = current + epsilon * (down - now) + noise[i].double().numpy().ravel() * up
+        elif case["scheduler"] == "euler":
+            current = current + epsilon * (then - now)
+        elif case["scheduler"] == "ddim":
+            # which ends where diffusers looks, not where the next step starts
+            then = ends[i]
+            alpha_now, alpha_then = 1 / np.sqrt(now**2 + 1), 1 / np.sqrt(then**2 + 1)
+            denoised = current / alpha_now - now * epsilon
+            current = alpha_then * (denoised + then * epsilon)
+        elif case["scheduler"] == "lcm":
+            alpha_now, alpha_then = 1 / np.sqrt(now**2 + 1), 1 / np.sqrt(then**2 + 1)
+            scaled = 10 * case["timesteps"][i]
+            denoised = scaled / np.sqrt(scaled**2 + 0.25) * (current / alpha_now - now * epsilon)
+            denoised = denoised + 0.25 / (scaled**2 + 0.25) * current
+            current = alpha_then * (denoised + then * noise[i].double().numpy().ravel())
         else:
             alpha_now, alpha_then = 1 / np.sqrt(now**2 + 1), 1 / np.sqrt(then**2 + 1)
             denoised = (current - now * alpha_now * epsilon) / alpha_now

@@ -10,7 +10,7 @@ import java.util.OptionalInt;
  * @param width image width in pixels
  * @param height image height in pixels
  * @param steps number of inference steps
- * @param scheduler name of the scheduler: {@code euler-ancestral} or {@code dpmpp-2m}
+ * @param scheduler name of the scheduler: {@code euler-ancestral}, {@code dpmpp-2m}, {@code euler}, {@code ddim} or {@code lcm}
  * @param guidanceScale classifier-free guidance scale
  * @param guidanceCutoff fraction of the steps after which the unconditional branch is dropped; 1 never drops it
  * @param decoder name of the decoder: {@code full} or {@code tiny}

@@ -39,8 +39,8 @@ public record DpmSolverMultistep(double[] timesteps, double[] sigmas) implements
     public StepCoefficients coefficients(int step) {
         double from = sigmas[step];
         double to = sigmas[step + 1];
-        double alphaFrom = alpha(from);
-        double alphaTo = alpha(to);
+        double alphaFrom = NoiseSchedule.alpha(from);
+        double alphaTo = NoiseSchedule.alpha(to);
         // lambda = -log(sigma), so exp(-h) is the ratio of the noise levels
         double gain = alphaTo * (1 - to / from);
         double slope = isFirstOrder(step) ? 0 : 0.5 * gain * Math.log(from / to) / Math.log(sigmas[step - 1] / from);
@@ -51,9 +51,5 @@ public record DpmSolverMultistep(double[] timesteps, double[] sigmas) implements
     /** The first step has no step before it; the last ends at sigma 0, where the second order is not defined. */
     private boolean isFirstOrder(int step) {
         return step == 0 || step == steps() - 1;
-    }
-
-    private static double alpha(double sigma) {
-        return 1 / Math.sqrt(sigma * sigma + 1);
     }
 }

@@ -6,7 +6,7 @@ package dev.darkroom.diffusion;
  *
  * @param width image width in pixels, one of the bundle's sizes together with {@code height}
  * @param height image height in pixels
- * @param steps number of inference steps, 1 to 150
+ * @param steps number of inference steps, from 1 to what the scheduler goes by at most
  * @param scheduler the scheduler that leads from noise to latents
  * @param guidanceScale classifier-free guidance scale, diffusers' {@code guidance_scale}; 1 or less means no guidance at all
  * @param guidanceCutoff fraction of the steps, 0 to 1, after which the unconditional branch is dropped; 1 never drops it
@@ -23,13 +23,11 @@ public record GenerationParameters(
         DecoderName decoder,
         boolean compiled) {
 
-    private static final int MOST_STEPS = 150;
-
     /** @throws UnsupportedParametersException for values that no model offers, with the request's name of the field */
     public GenerationParameters {
-        if (steps < 1 || steps > MOST_STEPS) {
-            throw new UnsupportedParametersException("steps",
-                    "steps is " + steps + "; it must be from 1 to " + MOST_STEPS + ".");
+        if (steps < 1 || steps > scheduler.mostSteps()) {
+            throw new UnsupportedParametersException("steps", "steps is " + steps + "; with the scheduler "
+                    + scheduler.label() + " it must be from 1 to " + scheduler.mostSteps() + ".");
         }
         if (!Double.isFinite(guidanceScale) || guidanceScale < 0) {
             throw new UnsupportedParametersException("guidance.scale",

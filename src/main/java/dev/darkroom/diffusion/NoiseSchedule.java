@@ -76,11 +76,21 @@ public final class NoiseSchedule {
     double[] sigmasAt(double[] timesteps) {
         double[] result = new double[timesteps.length + 1];
         for (int i = 0; i < timesteps.length; i++) {
-            double clamped = Math.max(0, Math.min(sigmas.length - 1, timesteps[i]));
-            int below = (int) clamped;
-            int above = Math.min(below + 1, sigmas.length - 1);
-            result[i] = (float) (sigmas[below] + (clamped - below) * ((double) sigmas[above] - sigmas[below]));
+            result[i] = sigmaAt(timesteps[i]);
         }
         return result;
+    }
+
+    /** The noise level at a timestep, between trained ones interpolated; before the first and after the last, theirs. */
+    double sigmaAt(double timestep) {
+        double clamped = Math.max(0, Math.min(sigmas.length - 1, timestep));
+        int below = (int) clamped;
+        int above = Math.min(below + 1, sigmas.length - 1);
+        return (float) (sigmas[below] + (clamped - below) * ((double) sigmas[above] - sigmas[below]));
+    }
+
+    /** {@code sqrt(alphas_cumprod)} at a noise level: how much of the image is left in variance-preserving latents. */
+    static double alpha(double sigma) {
+        return 1 / Math.sqrt(sigma * sigma + 1);
     }
 }

@@ -5,7 +5,15 @@ public enum SchedulerName implements Labelled {
     /** diffusers' {@code EulerAncestralDiscreteScheduler}. */
     EULER_ANCESTRAL("euler-ancestral", "Euler a"),
     /** diffusers' {@code DPMSolverMultistepScheduler}: dpmsolver++, order 2, midpoint. */
-    DPMPP_2M("dpmpp-2m", "DPM++ 2M");
+    DPMPP_2M("dpmpp-2m", "DPM++ 2M"),
+    /** diffusers' {@code EulerDiscreteScheduler}. */
+    EULER("euler", "Euler"),
+    /** diffusers' {@code DDIMScheduler} with {@code eta} 0. */
+    DDIM("ddim", "DDIM"),
+    /** diffusers' {@code LCMScheduler}, for models that were distilled for it. */
+    LCM("lcm", "LCM");
+
+    private static final int MOST_STEPS = 150;
 
     private final String label;
     private final String sampler;
@@ -13,6 +21,11 @@ public enum SchedulerName implements Labelled {
     SchedulerName(String label, String sampler) {
         this.label = label;
         this.sampler = sampler;
+    }
+
+    /** The most steps that it can go by. */
+    public int mostSteps() {
+        return this == LCM ? Lcm.ORIGINAL_STEPS : MOST_STEPS;
     }
 
     @Override

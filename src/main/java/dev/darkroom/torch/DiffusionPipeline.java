@@ -3,10 +3,12 @@ package dev.darkroom.torch;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import dev.darkroom.diffusion.Ddim;
 import dev.darkroom.diffusion.DeviceFaultException;
 import dev.darkroom.diffusion.DeviceMemoryException;
 import dev.darkroom.diffusion.DpmSolverMultistep;
 import dev.darkroom.diffusion.EulerAncestralDiscrete;
+import dev.darkroom.diffusion.EulerDiscrete;
 import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
@@ -14,6 +16,7 @@ import dev.darkroom.diffusion.Guidance;
 import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.ImageSize;
+import dev.darkroom.diffusion.Lcm;
 import dev.darkroom.diffusion.MemoryStatistics;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.NoiseSchedule;
@@ -239,6 +242,9 @@ public final class DiffusionPipeline implements ImageGenerator {
         return switch (parameters.scheduler()) {
             case EULER_ANCESTRAL -> EulerAncestralDiscrete.of(schedule, parameters.steps());
             case DPMPP_2M -> DpmSolverMultistep.of(schedule, parameters.steps());
+            case EULER -> EulerDiscrete.of(schedule, parameters.steps());
+            case DDIM -> Ddim.of(schedule, parameters.steps());
+            case LCM -> Lcm.of(schedule, parameters.steps());
         };
     }
 

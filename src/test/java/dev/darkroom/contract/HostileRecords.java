@@ -203,7 +203,7 @@ public final class HostileRecords {
                 "\\ud800", "final final", "x".repeat(10_000))) {
             invalid("profile " + shortened(profile), "profile", "\"" + profile + "\"");
         }
-        for (String scheduler : List.of("", "Euler-Ancestral", "euler", "euler a", "ddim", "dpmpp-2m\\n", "dpmpp_2m", "lcm",
+        for (String scheduler : List.of("", "Euler-Ancestral", "eulers", "euler a", "ddpm", "dpmpp-2m\\n", "dpmpp_2m", "plms",
                 "EulerAncestralDiscreteScheduler", "os.system")) {
             invalid("scheduler " + scheduler, "scheduler", "\"" + scheduler + "\"");
         }

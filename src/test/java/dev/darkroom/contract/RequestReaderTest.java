@@ -96,9 +96,9 @@ class RequestReaderTest {
         assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"steps\": 1000}")).isEqualTo(new Refused(
                 "order-4711", FailureReason.INVALID_REQUEST, "steps",
                 "steps must be a whole number from 1 to 150, but is 1000."));
-        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"scheduler\": \"ddim\"}")).isEqualTo(new Refused(
+        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"scheduler\": \"plms\"}")).isEqualTo(new Refused(
                 "order-4711", FailureReason.INVALID_REQUEST, "scheduler",
-                "scheduler must be one of euler-ancestral, dpmpp-2m, but is \"ddim\"."));
+                "scheduler must be one of euler-ancestral, dpmpp-2m, euler, ddim, lcm, but is \"plms\"."));
         assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"guidance\": {\"cutof\": 1}}")).isEqualTo(
                 new Refused("order-4711", FailureReason.INVALID_REQUEST, "guidance.cutof",
                         "guidance.cutof is not a known field; allowed in guidance: scale, cutoff."));

@@ -6,7 +6,9 @@ import static org.assertj.core.api.Assertions.offset;
 import static org.assertj.core.api.Assertions.withinPercentage;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Stream;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Named;
@@ -14,7 +16,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Both schedulers against diffusers' own: timesteps, sigmas and every step's output within 1e-5. */
+/** Every scheduler against diffusers' own: timesteps, sigmas and every step's output within 1e-5. */
 class SchedulerTest {
 
     private static final double RELATIVE = 1e-5;
@@ -64,8 +66,13 @@ class SchedulerTest {
     void everyNumberOfStepsThatARequestMayAskForIsFinite() {
         NoiseSchedule schedule = new NoiseSchedule(config("scaled_linear", "leading", "epsilon"));
         for (int steps = 1; steps <= 150; steps++) {
-            for (Scheduler scheduler : new Scheduler[] {
-                EulerAncestralDiscrete.of(schedule, steps), DpmSolverMultistep.of(schedule, steps)}) {
+            List<Scheduler> schedulers = new ArrayList<>(List.of(
+                    EulerAncestralDiscrete.of(schedule, steps), DpmSolverMultistep.of(schedule, steps),
+                    EulerDiscrete.of(schedule, steps), Ddim.of(schedule, steps)));
+            if (steps <= Lcm.ORIGINAL_STEPS) {
+                schedulers.add(Lcm.of(schedule, steps));
+            }
+            for (Scheduler scheduler : schedulers) {
                 for (int step = 0; step < steps; step++) {
                     for (float number : scheduler.coefficients(step).withGuidance(7.5)) {
                         assertThat(number).as("%s step %d of %d", scheduler, step, steps).isFinite();
@@ -102,6 +109,9 @@ class SchedulerTest {
         return switch (golden.get("scheduler").asText()) {
             case "euler-ancestral" -> EulerAncestralDiscrete.of(schedule, steps);
             case "dpmpp-2m" -> DpmSolverMultistep.of(schedule, steps);
+            case "euler" -> EulerDiscrete.of(schedule, steps);
+            case "ddim" -> Ddim.of(schedule, steps);
+            case "lcm" -> Lcm.of(schedule, steps);
             default -> throw new IllegalArgumentException(golden.get("scheduler").asText());
         };
     }

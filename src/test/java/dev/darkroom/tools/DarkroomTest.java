@@ -17,7 +17,8 @@ class DarkroomTest {
             generate --prompts no-such-file      | there is no file no-such-file
             generate a --count 0                 | --count is 0; it must be at least 1
             generate a --profile fast            | there is no profile 'fast'; there are baseline, compiled,
-            generate a --scheduler ddim          | there is no scheduler 'ddim'; there are euler-ancestral, dpmpp-2m
+            generate a --scheduler plms          | there is no scheduler 'plms'; there are \
+            euler-ancestral, dpmpp-2m, euler, ddim, lcm
             generate a --decoder huge            | there is no decoder 'huge'; there are full, tiny
             generate a --device gpu              | 'gpu' is no device; it is cpu, or a GPU's index from 0
             generate a --steps many              | 'many' is not an int

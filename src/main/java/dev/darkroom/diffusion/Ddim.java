@@ -1,0 +1,54 @@
+package dev.darkroom.diffusion;
+
+/**
+ * Denoising diffusion implicit models, diffusers' {@code DDIMScheduler} with {@code eta} 0 (Song et al. 2021,
+ * arXiv:2010.02502, equation 12), with Stable Diffusion 1's {@code set_alpha_to_one=False}: the last step ends at the
+ * first trained noise level. Latents are variance-preserving: {@code x = alpha * x0 + alpha * sigma * noise} with
+ * {@code alpha = 1 / sqrt(1 + sigma²)}.
+ *
+ * @param sigmas noise level at the start of each step, and at the end of the last
+ * @param ends noise level at the end of each step: diffusers goes {@code trainTimesteps / steps} back, which with some
+ *     spacings is not where the next step starts
+ */
+public record Ddim(double[] timesteps, double[] sigmas, double[] ends) implements Scheduler {
+
+    public static Ddim of(NoiseSchedule schedule, int steps) {
+        int stride = schedule.trainTimesteps() / steps;
+        double[] timesteps = new double[steps];
+        double[] sigmas = new double[steps + 1];
+        double[] ends = new double[steps];
+        for (int i = 0; i < steps; i++) {
+            int fromEnd = steps - 1 - i;
+            timesteps[i] = switch (schedule.spacing()) {
+                case LEADING -> fromEnd * stride + schedule.stepsOffset();
+                case LINSPACE -> steps == 1
+                        ? 0 : Math.rint(fromEnd * ((schedule.trainTimesteps() - 1) / (double) (steps - 1)));
+                case TRAILING -> schedule.trailing(i, steps);
+            };
+            sigmas[i] = schedule.sigmaAt(timesteps[i]);
+            ends[i] = schedule.sigmaAt(timesteps[i] - stride);
+        }
+        sigmas[steps] = ends[steps - 1];
+        return new Ddim(timesteps, sigmas, ends);
+    }
+
+    @Override
+    public double initNoiseSigma() {
+        return 1;
+    }
+
+    @Override
+    public boolean isAncestral() {
+        return false;
+    }
+
+    @Override
+    public StepCoefficients coefficients(int step) {
+        double from = sigmas[step];
+        double to = ends[step];
+        double alphaFrom = NoiseSchedule.alpha(from);
+        double alphaTo = NoiseSchedule.alpha(to);
+        return new StepCoefficients(timesteps[step], 1, 1 / alphaFrom, -from,
+                alphaTo * to / (alphaFrom * from), alphaTo * (1 - to / from), 0, 0);
+    }
+}
