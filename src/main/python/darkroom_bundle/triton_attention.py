@@ -68,7 +68,7 @@ def _parts(width: int) -> tuple[int, int]:
 
 
 def _tiles(keys: int, width: int) -> dict[str, int]:
-    """What was the fastest on an H100, of 32 to 256 queries, 16 to 128 keys, 4 or 8 warps, 1 to 4 stages."""
+    """Of those that were tried on an H100, the fastest for most shapes of Stable Diffusion 1.5."""
     if width > 128:
         return {"QUERIES": 64, "KEYS": 32, "num_warps": 4, "num_stages": 3}
     if keys <= 128:
