@@ -52,12 +52,11 @@ std::unique_ptr<torch::inductor::AOTIModelPackageLoader> open(
 
 Package::Package(const std::string& path, const Weights& weights, at::Device device)
     : name_(path.substr(path.find_last_of('/') + 1)), device_(device), loader_(open(path, device)) {
-  const std::unordered_map<std::string, std::string> metadata = loader_->get_metadata();
-  const auto made_for = metadata.find("AOTI_DEVICE_KEY");
-  const std::string own = c10::DeviceTypeName(device.type(), /*lower_case=*/true);
+  std::unordered_map<std::string, std::string> metadata = loader_->get_metadata();
+  const std::string& made_for = metadata["AOTI_DEVICE_KEY"];
   TORCH_CHECK(
-      made_for == metadata.end() || made_for->second == own,
-      name_, " was compiled for ", made_for->second, ", not for ", device);
+      made_for == c10::DeviceTypeName(device.type(), /*lower_case=*/true),
+      name_, " was compiled for ", made_for, ", not for ", device);
   for (auto input = metadata.find("input 0"); input != metadata.end();
        input = metadata.find("input " + std::to_string(inputs_.size()))) {
     inputs_.push_back(input->second);
