@@ -44,11 +44,6 @@ public record Ddim(double[] timesteps, double[] sigmas, double[] ends) implement
 
     @Override
     public StepCoefficients coefficients(int step) {
-        double from = sigmas[step];
-        double to = ends[step];
-        double alphaFrom = NoiseSchedule.alpha(from);
-        double alphaTo = NoiseSchedule.alpha(to);
-        return new StepCoefficients(timesteps[step], 1, 1 / alphaFrom, -from,
-                alphaTo * to / (alphaFrom * from), alphaTo * (1 - to / from), 0, 0);
+        return DpmSolverMultistep.between(timesteps[step], sigmas[step], ends[step], 0);
     }
 }

@@ -39,13 +39,27 @@ public record DpmSolverMultistep(double[] timesteps, double[] sigmas) implements
     public StepCoefficients coefficients(int step) {
         double from = sigmas[step];
         double to = sigmas[step + 1];
+        double slope = isFirstOrder(step)
+                ? 0 : 0.5 * gain(from, to) * Math.log(from / to) / Math.log(sigmas[step - 1] / from);
+        return between(timesteps[step], from, to, slope);
+    }
+
+    /**
+     * A step between two noise levels of variance-preserving latents.
+     *
+     * @param slope how far it goes beyond what the denoised sample alone gives, along its change since the step before; 0 is
+     *     a step of first order, as {@link Ddim}'s are
+     */
+    static StepCoefficients between(double timestep, double from, double to, double slope) {
         double alphaFrom = NoiseSchedule.alpha(from);
         double alphaTo = NoiseSchedule.alpha(to);
-        // lambda = -log(sigma), so exp(-h) is the ratio of the noise levels
-        double gain = alphaTo * (1 - to / from);
-        double slope = isFirstOrder(step) ? 0 : 0.5 * gain * Math.log(from / to) / Math.log(sigmas[step - 1] / from);
-        return new StepCoefficients(timesteps[step], 1, 1 / alphaFrom, -from,
-                alphaTo * to / (alphaFrom * from), gain + slope, -slope, 0);
+        return new StepCoefficients(timestep, 1, 1 / alphaFrom, -from,
+                alphaTo * to / (alphaFrom * from), gain(from, to) + slope, -slope, 0);
+    }
+
+    /** What a step takes of the denoised sample. lambda = -log(sigma), so exp(-h) is the ratio of the noise levels. */
+    private static double gain(double from, double to) {
+        return NoiseSchedule.alpha(to) * (1 - to / from);
     }
 
     /** The first step has no step before it; the last ends at sigma 0, where the second order is not defined. */

@@ -29,22 +29,34 @@ public final class ChildCommand {
         ProcessBuilder builder = new ProcessBuilder(command(arguments))
                 .redirectError(ProcessBuilder.Redirect.appendTo(log.toFile()));
         builder.environment().putAll(environment);
-        Process process = null;
         try {
-            process = builder.start();
-            Thread end = new Thread(process::destroy);
-            Runtime.getRuntime().addShutdownHook(end);
+            Process process = builder.start();
+            return follow(process, process::destroy, line);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /**
+     * Follows a process to its end. It is ended with this one, or when the calling thread is interrupted.
+     *
+     * @param end asks it to end
+     * @param line takes each line of its standard output as it comes
+     * @return the exit code
+     */
+    public static int follow(Process process, Runnable end, Consumer<String> line) throws IOException {
+        Thread atExit = new Thread(end);
+        Runtime.getRuntime().addShutdownHook(atExit);
+        try {
             process.outputWriter().close();
             try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
                 out.lines().forEach(line);
             }
             int exitCode = process.waitFor();
-            Runtime.getRuntime().removeShutdownHook(end);
+            Runtime.getRuntime().removeShutdownHook(atExit);
             return exitCode;
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
         } catch (InterruptedException e) {
-            process.destroy();
+            end.run();
             Thread.currentThread().interrupt();
             throw new CommandException("Interrupted.", e);
         }

@@ -1,9 +1,8 @@
 package dev.darkroom.tools.gpu;
 
+import dev.darkroom.tools.ChildCommand;
 import dev.darkroom.tools.CommandException;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
@@ -35,22 +34,10 @@ record Program(List<String> command, Map<String, String> environment) {
         } catch (IOException e) {
             throw new CommandException("%s cannot be run: %s".formatted(command.get(0), e.getMessage()), e);
         }
-        Thread end = new Thread(() -> end(process));
-        Runtime.getRuntime().addShutdownHook(end);
         try {
-            process.outputWriter().close();
-            try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
-                out.lines().forEach(line);
-            }
-            int exitCode = process.waitFor();
-            Runtime.getRuntime().removeShutdownHook(end);
-            return exitCode;
+            return ChildCommand.follow(process, () -> end(process), line);
         } catch (IOException e) {
             throw new CommandException("%s: %s".formatted(command.get(0), e.getMessage()), e);
-        } catch (InterruptedException e) {
-            end(process);
-            Thread.currentThread().interrupt();
-            throw new CommandException("Interrupted.", e);
         }
     }
 
