@@ -40,7 +40,17 @@ public class OffsetCommits {
 
     /** Starts committing, now and then. */
     public void start() {
-        timer.scheduleWithFixedDelay(this::commit, INTERVAL_MS, INTERVAL_MS, TimeUnit.MILLISECONDS);
+        timer.scheduleWithFixedDelay(this::tryCommit, INTERVAL_MS, INTERVAL_MS, TimeUnit.MILLISECONDS);
+    }
+
+    /** What escaped to the timer would be the last that it ran: nothing would be committed any more, with health UP. */
+    private void tryCommit() {
+        try {
+            commit();
+        } catch (RuntimeException e) {
+            LOG.warnf(e, "commit=failed reason=\"%s\"", e.getMessage());
+            underWay.set(false);
+        }
     }
 
     private void commit() {
