@@ -1,0 +1,326 @@
+package dev.darkroom.faults;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.faults.Checker.Verdict;
+import dev.darkroom.faults.Observer.Sample;
+import dev.darkroom.faults.Plan.Fault;
+import dev.darkroom.faults.Plan.Lane;
+import dev.darkroom.worker.store.MinioImageStore;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+/** One seed: workers, a load, everything that the plan says, peace, and a look at what came of it. */
+final class Campaign {
+
+    /** Workers are started often, and their JVMs are not to compile for long. */
+    private static final List<String> QUICK = List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1");
+    private static final Duration READY = Duration.ofSeconds(60);
+    private static final Duration PATIENCE = Duration.ofSeconds(180);
+    private static final long WATCH_MS = 2_000;
+    /** How often in a row a worker must say that it needs a restart before it gets one. */
+    private static final int LIVENESS_FAILURES = 3;
+    private static final int MOST_FINDINGS = 20;
+    private static final int MOMENT_SECONDS = 5;
+
+    private final Plan plan;
+    private final Path folder;
+    private final int workers;
+    private final double rate;
+    private final int mostOpen;
+    private final int kills;
+    private final Consumer<String> progress;
+    private final List<Done> done = Collections.synchronizedList(new ArrayList<>());
+    private final Pictures pictures = new Pictures();
+    private volatile boolean loading = true;
+    private volatile boolean over;
+    private int restartedForLiveness;
+
+    /** A fault that is over; times in milliseconds since 1970. */
+    private record Done(Fault fault, long start, long end) {
+    }
+
+    /**
+     * @param folder for data and logs; it must be empty
+     * @param rate ordinary requests a second
+     * @param mostOpen ordinary requests that may be without an answer at once
+     * @param kills how often, in peace, one of the workers is killed to see how long it takes
+     */
+    Campaign(Plan plan, Path folder, int workers, double rate, int mostOpen, int kills, Consumer<String> progress) {
+        this.plan = plan;
+        this.folder = folder;
+        this.workers = workers;
+        this.rate = rate;
+        this.mostOpen = mostOpen;
+        this.kills = kills;
+        this.progress = progress;
+    }
+
+    Run run() throws Exception {
+        progress.accept("starting a broker, a store and %d workers".formatted(workers));
+        try (Cluster cluster = new Cluster(folder, workers, QUICK);
+                Observer observer = new Observer(cluster.bootstrapServers());
+                Requests requests = new Requests(cluster.bootstrapServers(), "s" + plan.seed(),
+                        observer.answeredAt().keySet());
+                MinioImageStore store = cluster.objects()) {
+            cluster.awaitReady();
+            progress.accept("%d pictures without faults".formatted(Pictures.count()));
+            learn(requests, observer, store);
+            ExecutorService threads = Executors.newCachedThreadPool(task -> {
+                Thread thread = new Thread(task, "campaign");
+                thread.setDaemon(true);
+                return thread;
+            });
+            threads.submit(logged(() -> load(requests, observer)));
+            threads.submit(logged(() -> watch(cluster)));
+            long start = System.currentTimeMillis();
+            storm(cluster, requests, threads, start);
+            long end = System.currentTimeMillis();
+            double lagZero = settle(requests, observer, end);
+            List<Double> killed = new ArrayList<>();
+            for (int i = 0; i < kills; i++) {
+                killed.add(kill(cluster.workers().get(i % workers), cluster, observer, requests));
+            }
+            loading = false;
+            awaitAnswered(requests, observer);
+            over = true;
+            long lag = observer.lag();
+            progress.accept("looking at what came of it");
+            Verdict verdict = new Checker(observer.requests(), List.copyOf(observer.answers()), store::get, pictures).check();
+            threads.shutdownNow();
+            return result(cluster, observer, requests, verdict, start, end, lag, lagZero, killed);
+        }
+    }
+
+    private <T> Callable<T> logged(Callable<T> task) {
+        return () -> {
+            try {
+                return task.call();
+            } catch (InterruptedException e) {
+                return null;
+            } catch (Exception e) {
+                progress.accept("the campaign itself failed: " + e);
+                e.printStackTrace();
+                throw e;
+            }
+        };
+    }
+
+    /** What every picture looks like when nothing is done to anybody. */
+    private void learn(Requests requests, Observer observer, MinioImageStore store) throws Exception {
+        Map<Integer, String> ids = new HashMap<>();
+        for (int picture : Pictures.all()) {
+            ids.put(picture, requests.ordinary("s%d-reference-%d".formatted(plan.seed(), picture), picture, null));
+        }
+        await(PATIENCE, "pictures without faults", () -> observer.answeredAt().keySet().containsAll(ids.values()));
+        for (Map.Entry<Integer, String> each : ids.entrySet()) {
+            Message completed = observer.answers().stream()
+                    .filter(answer -> each.getValue().equals(answer.header("ce_subject"))).findFirst().orElseThrow();
+            JsonNode json = new ObjectMapper().readTree(completed.value());
+            pictures.learn(each.getKey(), store.get(json.at("/images/0/key").asText()).orElseThrow());
+        }
+    }
+
+    /** Ordinary requests, for as long as not too many are without an answer. */
+    private Void load(Requests requests, Observer observer) throws InterruptedException {
+        Random random = new Random(plan.seed());
+        Set<String> open = new HashSet<>();
+        while (!over) {
+            Thread.sleep((long) (1_000 / rate * (0.5 + random.nextDouble())));
+            open.removeAll(observer.answeredAt().keySet());
+            if (loading && open.size() < mostOpen) {
+                open.add(requests.ordinary(Pictures.any(random)));
+            }
+        }
+        return null;
+    }
+
+    /** Starts workers again that have ended, or say that they need it: somebody does that wherever there are workers. */
+    private Void watch(Cluster cluster) throws InterruptedException {
+        Map<Worker, Integer> failures = new HashMap<>();
+        while (!over) {
+            Thread.sleep(WATCH_MS);
+            for (Worker worker : cluster.workers()) {
+                worker.startIfGone();
+                failures.merge(worker, worker.live() == 503 ? 1 : -LIVENESS_FAILURES, (a, b) -> Math.max(0, a + b));
+                if (failures.get(worker) >= LIVENESS_FAILURES) {
+                    restartedForLiveness++;
+                    progress.accept(worker.name() + " asked for a restart");
+                    worker.kill();
+                    worker.start();
+                    failures.put(worker, 0);
+                }
+            }
+        }
+        return null;
+    }
+
+    private void storm(Cluster cluster, Requests requests, ExecutorService threads, long start) throws Exception {
+        Injector injector = new Injector(cluster, requests);
+        CountDownLatch left = new CountDownLatch(plan.lanes().size());
+        List<Future<Void>> lanes = new ArrayList<>();
+        for (Lane lane : plan.lanes()) {
+            lanes.add(threads.submit(logged(() -> {
+                try {
+                    return follow(lane, cluster, injector);
+                } finally {
+                    left.countDown();
+                }
+            })));
+        }
+        int told = 0;
+        while (!left.await(1, java.util.concurrent.TimeUnit.SECONDS)) {
+            if (done.size() / 20 > told) {
+                told = done.size() / 20;
+                progress.accept("%d of %d faults, %d s".formatted(
+                        done.size(), plan.faults(), (System.currentTimeMillis() - start) / 1_000));
+            }
+        }
+        for (Future<Void> lane : lanes) {
+            lane.get();
+        }
+        for (Worker worker : cluster.workers()) {
+            worker.mend();
+        }
+    }
+
+    private Void follow(Lane lane, Cluster cluster, Injector injector) throws Exception {
+        Worker worker = lane.worker() < 0 ? null : cluster.workers().get(lane.worker());
+        for (Fault fault : lane.faults()) {
+            if (worker != null && !worker.awaitReady(READY)) {
+                progress.accept(worker.name() + " is not ready after " + READY.toSeconds() + " s");
+            }
+            Thread.sleep(fault.before());
+            long start = System.currentTimeMillis();
+            injector.inject(fault, worker);
+            done.add(new Done(fault, start, System.currentTimeMillis()));
+        }
+        return null;
+    }
+
+    /** Peace: one more request for each partition, and no others until all is answered and committed. */
+    private double settle(Requests requests, Observer observer, long end) throws InterruptedException {
+        loading = false;
+        for (int partition = 0; partition < Cluster.PARTITIONS; partition++) {
+            requests.ordinary("s%d-last-%d".formatted(plan.seed(), partition), partition % Pictures.count(), partition);
+        }
+        awaitAnswered(requests, observer);
+        double seconds = (System.currentTimeMillis() - end) / 1_000.0;
+        progress.accept("all answered and committed %.1f s after the last fault".formatted(seconds));
+        return seconds;
+    }
+
+    private void awaitAnswered(Requests requests, Observer observer) throws InterruptedException {
+        await(PATIENCE, "the last answers", () -> observer.lag() == 0 && observer.answeredAt().keySet().containsAll(
+                requests.ordinary().stream().map(Requests.Sent::id).toList()));
+    }
+
+    /** In peace and under load: seconds until everything is answered that a worker had when it was killed. */
+    private double kill(Worker worker, Cluster cluster, Observer observer, Requests requests) throws InterruptedException {
+        cluster.awaitReady();
+        loading = true;
+        await(PATIENCE, "partitions for every worker", () -> cluster.workers().stream()
+                .allMatch(each -> observer.partitions(each).size() >= Cluster.PARTITIONS / workers - 1));
+        Thread.sleep(3_000);
+        Set<Integer> partitions = observer.partitions(worker);
+        // So that there is something that it has not answered
+        List<String> its = new ArrayList<>();
+        for (int partition : partitions) {
+            its.add(requests.ordinary("s%d-killed-%s-%d-%d".formatted(plan.seed(), worker.name(), requests.ordinary().size(),
+                    partition), partition, partition));
+        }
+        long start = System.currentTimeMillis();
+        worker.kill();
+        its.removeIf(id -> observer.answeredAt().getOrDefault(id, Long.MAX_VALUE) < start);
+        await(PATIENCE, "what a killed worker had", () -> observer.answeredAt().keySet().containsAll(its));
+        double seconds = (its.stream().mapToLong(id -> observer.answeredAt().get(id)).max().orElse(start) - start) / 1_000.0;
+        progress.accept("%s killed with %d requests: answered after %.1f s".formatted(worker.name(), its.size(), seconds));
+        worker.start();
+        return seconds;
+    }
+
+    private void await(Duration patience, String what, BooleanSupplier condition) throws InterruptedException {
+        long end = System.nanoTime() + patience.toNanos();
+        while (!condition.getAsBoolean()) {
+            if (System.nanoTime() > end) {
+                progress.accept("still without " + what + " after " + patience.toSeconds() + " s");
+                return;
+            }
+            Thread.sleep(100);
+        }
+    }
+
+    private Run result(Cluster cluster, Observer observer, Requests requests, Verdict verdict, long start, long end, long lag,
+            double lagZero, List<Double> killed) {
+        Map<String, Integer> byKind = new TreeMap<>();
+        done.forEach(each -> byKind.merge(each.fault().kind().label(), 1, Integer::sum));
+        List<String> findings = new ArrayList<>();
+        List.of(verdict.lost(), verdict.secondOutcomes(), verdict.mixedImages(), verdict.orphanOutcomes(),
+                verdict.wrongOutcomes()).forEach(found -> findings.addAll(found.stream().limit(MOST_FINDINGS).toList()));
+        return new Run(plan.seed(), done.size(), byKind.size(), byKind, (end - start) / 1_000, verdict.requests(),
+                verdict.lost().size(), verdict.secondOutcomes().size(), verdict.mixedImages().size(),
+                verdict.orphanOutcomes().size(), verdict.wrongOutcomes().size(), verdict.images(),
+                generatedTwice(cluster), cluster.workers().stream().mapToInt(Worker::endedByThemselves).sum(),
+                restartedForLiveness, verdict.tooManyAttempts(), lag, lagZero, recovery(observer, requests), killed, findings,
+                timeline(observer, start, end));
+    }
+
+    /** An image that two processes have put was generated by both. */
+    private static double generatedTwice(Cluster cluster) {
+        Map<String, Long> processes = cluster.workers().stream().flatMap(worker -> worker.put().stream())
+                .map(put -> put.substring(put.indexOf(' ') + 1))
+                .collect(Collectors.groupingBy(key -> key, Collectors.counting()));
+        return processes.isEmpty() ? 0 : processes.values().stream().mapToLong(count -> count - 1).sum()
+                / (double) processes.size();
+    }
+
+    private Map<String, Run.Recovery> recovery(Observer observer, Requests requests) {
+        Map<String, List<Double>> seconds = new TreeMap<>();
+        for (Done each : done) {
+            long last = requests.ordinary().stream().filter(sent -> sent.sent() <= each.end())
+                    .mapToLong(sent -> observer.answeredAt().getOrDefault(sent.id(), 0L)).max().orElse(0);
+            seconds.computeIfAbsent(each.fault().kind().label(), kind -> new ArrayList<>())
+                    .add(Math.max(0, last - each.end()) / 1_000.0);
+        }
+        Map<String, Run.Recovery> recovery = new TreeMap<>();
+        seconds.forEach((kind, all) -> {
+            List<Double> sorted = all.stream().sorted().toList();
+            recovery.put(kind, new Run.Recovery(sorted.size(), sorted.get(sorted.size() / 2), sorted.get(sorted.size() - 1)));
+        });
+        return recovery;
+    }
+
+    private List<Run.Moment> timeline(Observer observer, long start, long end) {
+        List<Run.Moment> moments = new ArrayList<>();
+        for (long at = start; at < end + 60_000; at += MOMENT_SECONDS * 1_000L) {
+            long from = at;
+            long to = at + MOMENT_SECONDS * 1_000L;
+            List<Sample> within = observer.samples().stream()
+                    .filter(sample -> sample.at() >= from && sample.at() < to).toList();
+            if (!within.isEmpty()) {
+                moments.add(new Run.Moment((from - start) / 1_000,
+                        (int) observer.answeredAt().values().stream().filter(when -> when >= from && when < to).count(),
+                        within.stream().mapToLong(Sample::lag).max().orElse(-1),
+                        (int) done.stream().filter(each -> each.start() >= from && each.start() < to).count()));
+            }
+        }
+        return moments;
+    }
+}

@@ -1,0 +1,72 @@
+package dev.darkroom.faults;
+
+import dev.darkroom.faults.Kind.Target;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Random;
+
+/**
+ * What is done, in which order, for how long: a function of the seed. There is a lane for each worker, one for broker,
+ * store and group, and one for records. In a lane one fault follows the other; the lanes go on at the same time.
+ */
+record Plan(long seed, List<Lane> lanes) {
+
+    /** @param worker whose faults these are; -1 for those of the servers and of records */
+    record Lane(Target target, int worker, List<Fault> faults) {
+    }
+
+    /**
+     * @param before milliseconds of peace before it
+     * @param lasts milliseconds
+     * @param seed of what else there is to choose
+     */
+    record Fault(Kind kind, int before, int lasts, long seed) {
+    }
+
+    private static final double WORKERS_SHARE = 0.6;
+    private static final double SERVERS_SHARE = 0.1;
+
+    /** @param faults how many in all */
+    static Plan of(long seed, int workers, int faults) {
+        Random random = new Random(seed);
+        int servers = (int) Math.round(faults * SERVERS_SHARE);
+        int ofWorkers = (int) Math.round(faults * WORKERS_SHARE);
+        List<Lane> lanes = new ArrayList<>();
+        // One deck for all workers, so that every kind comes as often as the others
+        List<Fault> deck = faults(random, Target.WORKER, ofWorkers, 500, 3_000);
+        for (int worker = 0; worker < workers; worker++) {
+            List<Fault> its = new ArrayList<>();
+            for (int i = worker; i < deck.size(); i += workers) {
+                its.add(deck.get(i));
+            }
+            lanes.add(new Lane(Target.WORKER, worker, List.copyOf(its)));
+        }
+        lanes.add(new Lane(Target.SERVERS, -1, faults(random, Target.SERVERS, servers, 4_000, 10_000)));
+        lanes.add(new Lane(Target.RECORDS, -1, faults(random, Target.RECORDS, faults - servers - ofWorkers, 1_000, 6_000)));
+        return new Plan(seed, List.copyOf(lanes));
+    }
+
+    private static List<Fault> faults(Random random, Target target, int count, int leastBefore, int mostBefore) {
+        List<Fault> faults = new ArrayList<>();
+        List<Kind> deck = new ArrayList<>();
+        for (int i = 0; i < count; i++) {
+            if (deck.isEmpty()) {
+                deck.addAll(Kind.of(target));
+                Collections.shuffle(deck, random);
+            }
+            Kind kind = deck.remove(deck.size() - 1);
+            faults.add(new Fault(kind, between(random, leastBefore, mostBefore), between(random, kind.shortest, kind.longest),
+                    random.nextLong()));
+        }
+        return List.copyOf(faults);
+    }
+
+    private static int between(Random random, int least, int most) {
+        return least + random.nextInt(most - least + 1);
+    }
+
+    int faults() {
+        return lanes.stream().mapToInt(lane -> lane.faults().size()).sum();
+    }
+}

@@ -1,0 +1,53 @@
+package dev.darkroom.faults;
+
+import com.fasterxml.jackson.annotation.JsonInclude;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * What came of one seed.
+ *
+ * @param faults how many were injected
+ * @param kinds of how many kinds
+ * @param faultsByKind how many of each kind
+ * @param seconds from the first fault until the last had been mended
+ * @param requests records that had to be answered
+ * @param lost and the following: how many of each the checker found
+ * @param images images that outcomes name
+ * @param generatedTwiceShare images that were generated and put again by another process, of those that there are
+ * @param workersEndedByThemselves how often a worker's process ended that nobody had ended
+ * @param workersRestartedForLiveness how often a worker said that it needed a restart
+ * @param tooManyAttempts requests that were given up since workers kept dying under them
+ * @param lagAtEnd records that were not committed when the run was over
+ * @param lagZeroSeconds from the end of the last fault until everything was answered and committed
+ * @param recoverySeconds by kind: from the end of a fault until all was answered that waited then, other faults going on
+ * @param killSeconds kill -9 of one of three workers, in peace: until all was answered that it had
+ * @param findings what the checker said, at most some of it
+ * @param timeline how things went
+ */
+@JsonInclude(JsonInclude.Include.NON_NULL)
+record Run(long seed, int faults, int kinds, Map<String, Integer> faultsByKind, long seconds, int requests, int lost,
+        int secondOutcomes, int mixedImages, int orphanOutcomes, int wrongOutcomes, int images, double generatedTwiceShare,
+        int workersEndedByThemselves, int workersRestartedForLiveness, int tooManyAttempts, long lagAtEnd,
+        double lagZeroSeconds, Map<String, Recovery> recoverySeconds, List<Double> killSeconds, List<String> findings,
+        List<Moment> timeline) {
+
+    /** Over all faults of a kind. */
+    record Recovery(int count, double median, double longest) {
+    }
+
+    /**
+     * Some seconds.
+     *
+     * @param at seconds since the first fault
+     * @param outcomes ids that were told their first outcome within them
+     * @param lag the highest seen; -1 where the broker was away all the time
+     * @param faults that were begun within them
+     */
+    record Moment(long at, int outcomes, long lag, int faults) {
+    }
+
+    boolean good() {
+        return lost + secondOutcomes + mixedImages + orphanOutcomes + wrongOutcomes == 0 && lagAtEnd == 0;
+    }
+}
