@@ -127,7 +127,7 @@ final class Campaign {
     private void learn(Requests requests, Observer observer, MinioImageStore store) throws Exception {
         Map<Integer, String> ids = new HashMap<>();
         for (int picture : Pictures.all()) {
-            ids.put(picture, requests.ordinary("s%d-reference-%d".formatted(plan.seed(), picture), picture, null));
+            ids.put(picture, requests.ordinary("s%d-reference-%02d".formatted(plan.seed(), picture), picture, null));
         }
         await(PATIENCE, "pictures without faults", () -> observer.answeredAt().keySet().containsAll(ids.values()));
         for (Map.Entry<Integer, String> each : ids.entrySet()) {
@@ -219,7 +219,7 @@ final class Campaign {
     private double settle(Requests requests, Observer observer, long end) throws InterruptedException {
         loading = false;
         for (int partition = 0; partition < Cluster.PARTITIONS; partition++) {
-            requests.ordinary("s%d-last-%d".formatted(plan.seed(), partition), partition % Pictures.count(), partition);
+            requests.ordinary("s%d-last-%02d".formatted(plan.seed(), partition), partition % Pictures.count(), partition);
         }
         awaitAnswered(requests, observer);
         double seconds = (System.currentTimeMillis() - end) / 1_000.0;
@@ -243,7 +243,7 @@ final class Campaign {
         // So that there is something that it has not answered
         List<String> its = new ArrayList<>();
         for (int partition : partitions) {
-            its.add(requests.ordinary("s%d-killed-%s-%d-%d".formatted(plan.seed(), worker.name(), requests.ordinary().size(),
+            its.add(requests.ordinary("s%d-killed-%s-%06d-%02d".formatted(plan.seed(), worker.name(), requests.ordinary().size(),
                     partition), partition, partition));
         }
         long start = System.currentTimeMillis();

@@ -212,10 +212,10 @@ final class Checker {
         }
     }
 
-    /** An image file says in plain text what it was made from. */
+    /** An image file says in plain text what it was made from. No id begins another one. */
     private static boolean mentions(byte[] file, String id, String prompt) {
         String text = new String(file, StandardCharsets.ISO_8859_1);
-        return text.contains(id) && text.contains(prompt);
+        return text.contains("Request: " + id) && text.contains(prompt + "\n");
     }
 
     private void checkDeadLetters(String place, List<Message> told) {

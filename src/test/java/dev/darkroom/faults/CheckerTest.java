@@ -108,7 +108,7 @@ class CheckerTest {
     void anImageOfAnotherPictureIsMixed() {
         request(0, "a", "key", LIME, COMPLETED);
         completed("a", "key", LIME, "");
-        store.put("images/a", file(LEMON, "a " + Pictures.prompt(LIME)));
+        store.put("images/a", file(LEMON, text("a", LIME)));
         withSha256Of("images/a");
         assertThat(check().mixedImages()).singleElement().asString().contains("looks otherwise");
     }
@@ -117,7 +117,7 @@ class CheckerTest {
     void anImageOfAnotherRequestIsMixed() {
         request(0, "a", "key", LIME, COMPLETED);
         completed("a", "key", LIME, "");
-        store.put("images/a", file(LIME, "b " + Pictures.prompt(LIME)));
+        store.put("images/a", file(LIME, text("b", LIME)));
         withSha256Of("images/a");
         assertThat(check().mixedImages()).singleElement().asString().contains("another request");
     }
@@ -126,7 +126,7 @@ class CheckerTest {
     void anImageThatIsNotWhatItsOutcomeSaysIsMixed() {
         request(0, "a", "key", LIME, COMPLETED);
         completed("a", "key", LIME, "");
-        store.put("images/a", file(LIME, "a " + Pictures.prompt(LIME) + " written twice"));
+        store.put("images/a", file(LIME, text("a", LIME) + " written twice"));
         assertThat(check().mixedImages()).singleElement().asString().contains("another content");
     }
 
@@ -174,7 +174,7 @@ class CheckerTest {
     }
 
     private void completed(String id, String key, int picture, String more) {
-        byte[] file = file(picture, id + " " + Pictures.prompt(picture));
+        byte[] file = file(picture, text(id, picture));
         store.put("images/" + id, file);
         answers.add(outcome(key, Map.of("ce_id", id + ".completed", "ce_subject", id,
                 "ce_type", "dev.darkroom.image.completed.v1"),
@@ -201,6 +201,10 @@ class CheckerTest {
         Message last = answers.remove(answers.size() - 1);
         answers.add(outcome(last.key(), last.headers(), last.value().replaceFirst("\"sha256\": \"\\w+\"",
                 "\"sha256\": \"" + Sha256.hex(store.get(key)) + "\"")));
+    }
+
+    private static String text(String id, int picture) {
+        return Pictures.prompt(picture) + "\nSteps: 2, Request: " + id;
     }
 
     /** A file of one colour for each picture, with a text behind it, as image files carry one. */

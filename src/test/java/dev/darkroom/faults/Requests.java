@@ -85,7 +85,7 @@ final class Requests implements AutoCloseable {
     }
 
     private String id(String kind) {
-        return run + "-" + kind + "-" + numbers.incrementAndGet();
+        return "%s-%s-%06d".formatted(run, kind, numbers.incrementAndGet());
     }
 
     /** A key that no other record has, so that every record's answer can be told. */
@@ -178,7 +178,7 @@ final class Requests implements AutoCloseable {
             }
             case ABORTED, COMMITTED -> transaction(kind == Kind.COMMITTED, partitions.subList(0, 3).stream()
                     .map(partition -> {
-                        String its = id + "-" + partition;
+                        String its = "%s-%02d".formatted(id, partition);
                         return record(partition, its, Pictures.request(its, picture, ""), new Expected(its, picture, COMPLETED));
                     }).toList());
             case WRONG_TIME -> send(record(null, random.nextBoolean() ? 1L : System.currentTimeMillis() + 3_000_000,
