@@ -7,6 +7,8 @@ import dev.darkroom.faults.Observer.Sample;
 import dev.darkroom.faults.Plan.Fault;
 import dev.darkroom.faults.Plan.Lane;
 import dev.darkroom.worker.store.MinioImageStore;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -39,13 +41,14 @@ final class Campaign {
     private static final int LIVENESS_FAILURES = 3;
     private static final int MOST_FINDINGS = 20;
     private static final int MOMENT_SECONDS = 5;
+    /** What the timeline shows of the time after the last fault. */
+    private static final int CALM_MS = 60_000;
 
     private final Plan plan;
     private final Path folder;
     private final int workers;
     private final double rate;
     private final int mostOpen;
-    private final int kills;
     private final Consumer<String> progress;
     private final List<Done> done = Collections.synchronizedList(new ArrayList<>());
     private final Pictures pictures = new Pictures();
@@ -54,22 +57,20 @@ final class Campaign {
     private int restartedForLiveness;
 
     /** A fault that is over; times in milliseconds since 1970. */
-    private record Done(Fault fault, long start, long end) {
+    private record Done(Fault fault, String worker, long start, long end, boolean alone) {
     }
 
     /**
      * @param folder for data and logs; it must be empty
      * @param rate ordinary requests a second
      * @param mostOpen ordinary requests that may be without an answer at once
-     * @param kills how often, in peace, one of the workers is killed to see how long it takes
      */
-    Campaign(Plan plan, Path folder, int workers, double rate, int mostOpen, int kills, Consumer<String> progress) {
+    Campaign(Plan plan, Path folder, int workers, double rate, int mostOpen, Consumer<String> progress) {
         this.plan = plan;
         this.folder = folder;
         this.workers = workers;
         this.rate = rate;
         this.mostOpen = mostOpen;
-        this.kills = kills;
         this.progress = progress;
     }
 
@@ -94,9 +95,11 @@ final class Campaign {
             storm(cluster, requests, threads, start);
             long end = System.currentTimeMillis();
             double lagZero = settle(requests, observer, end);
-            List<Double> killed = new ArrayList<>();
-            for (int i = 0; i < kills; i++) {
-                killed.add(kill(cluster.workers().get(i % workers), cluster, observer, requests));
+            Map<String, List<Double>> alone = new TreeMap<>();
+            for (int i = 0; i < plan.alone().size(); i++) {
+                Fault fault = plan.alone().get(i);
+                alone.computeIfAbsent(fault.kind().label(), kind -> new ArrayList<>())
+                        .add(alone(fault, cluster.workers().get(i % workers), cluster, observer, requests));
             }
             loading = false;
             awaitAnswered(requests, observer);
@@ -105,7 +108,8 @@ final class Campaign {
             progress.accept("looking at what came of it");
             Verdict verdict = new Checker(observer.requests(), List.copyOf(observer.answers()), store::get, pictures).check();
             threads.shutdownNow();
-            return result(cluster, observer, requests, verdict, start, end, lag, lagZero, killed);
+            writeDown(cluster, observer, requests);
+            return result(cluster, observer, requests, verdict, start, end, lag, lagZero, alone);
         }
     }
 
@@ -210,7 +214,7 @@ final class Campaign {
             Thread.sleep(fault.before());
             long start = System.currentTimeMillis();
             injector.inject(fault, worker);
-            done.add(new Done(fault, start, System.currentTimeMillis()));
+            done.add(new Done(fault, worker == null ? "" : worker.name(), start, System.currentTimeMillis(), false));
         }
         return null;
     }
@@ -232,27 +236,32 @@ final class Campaign {
                 requests.ordinary().stream().map(Requests.Sent::id).toList()));
     }
 
-    /** In peace and under load: seconds until everything is answered that a worker had when it was killed. */
-    private double kill(Worker worker, Cluster cluster, Observer observer, Requests requests) throws InterruptedException {
+    /**
+     * Does a fault while nothing else is done, under load.
+     *
+     * @return seconds from its end until everything is answered that waited then
+     */
+    private double alone(Fault fault, Worker worker, Cluster cluster, Observer observer, Requests requests) throws Exception {
         cluster.awaitReady();
         loading = true;
         await(PATIENCE, "partitions for every worker", () -> cluster.workers().stream()
                 .allMatch(each -> observer.partitions(each).size() >= Cluster.PARTITIONS / workers - 1));
-        Thread.sleep(3_000);
-        Set<Integer> partitions = observer.partitions(worker);
-        // So that there is something that it has not answered
-        List<String> its = new ArrayList<>();
-        for (int partition : partitions) {
-            its.add(requests.ordinary("s%d-killed-%s-%06d-%02d".formatted(plan.seed(), worker.name(), requests.ordinary().size(),
-                    partition), partition, partition));
+        Thread.sleep(fault.before());
+        // So that there is something that whoever it befalls has not answered
+        for (int partition = 0; partition < Cluster.PARTITIONS; partition++) {
+            requests.ordinary("s%d-alone-%06d-%02d".formatted(plan.seed(), requests.ordinary().size(), partition),
+                    partition, partition);
         }
         long start = System.currentTimeMillis();
-        worker.kill();
-        its.removeIf(id -> observer.answeredAt().getOrDefault(id, Long.MAX_VALUE) < start);
-        await(PATIENCE, "what a killed worker had", () -> observer.answeredAt().keySet().containsAll(its));
-        double seconds = (its.stream().mapToLong(id -> observer.answeredAt().get(id)).max().orElse(start) - start) / 1_000.0;
-        progress.accept("%s killed with %d requests: answered after %.1f s".formatted(worker.name(), its.size(), seconds));
-        worker.start();
+        new Injector(cluster, requests).inject(fault, worker);
+        long end = System.currentTimeMillis();
+        done.add(new Done(fault, worker.name(), start, end, true));
+        List<String> waiting = requests.ordinary().stream().filter(sent -> sent.sent() <= end).map(Requests.Sent::id).toList();
+        await(PATIENCE, "what waited when it was over", () -> observer.answeredAt().keySet().containsAll(waiting));
+        double seconds = Math.max(0, waiting.stream().mapToLong(id -> observer.answeredAt().getOrDefault(id, 0L)).max()
+                .orElse(0) - end) / 1_000.0;
+        progress.accept("%s alone, for %.1f s: all well after %.1f s".formatted(
+                fault.kind().label(), (end - start) / 1_000.0, seconds));
         return seconds;
     }
 
@@ -267,8 +276,19 @@ final class Campaign {
         }
     }
 
+    /** What happened when, for whoever wonders: times in milliseconds since 1970, workers' logs may have another clock. */
+    private void writeDown(Cluster cluster, Observer observer, Requests requests) throws IOException {
+        Files.write(folder.resolve("faults.tsv"), done.stream().map(each -> "%d\t%d\t%s\t%s".formatted(each.start(),
+                each.end(), each.fault().kind().label(), each.worker())).toList());
+        Files.write(folder.resolve("requests.tsv"), requests.ordinary().stream().map(sent -> "%d\t%d\t%d\t%s".formatted(
+                sent.sent(), observer.answeredAt().getOrDefault(sent.id(), 0L) - sent.sent(), sent.partition(),
+                sent.id())).toList());
+        Files.write(folder.resolve("images.tsv"), cluster.workers().stream().flatMap(worker -> worker.put().entrySet().stream())
+                .map(put -> put.getValue() + "\t" + put.getKey().replace(' ', '\t')).sorted().toList());
+    }
+
     private Run result(Cluster cluster, Observer observer, Requests requests, Verdict verdict, long start, long end, long lag,
-            double lagZero, List<Double> killed) {
+            double lagZero, Map<String, List<Double>> alone) {
         Map<String, Integer> byKind = new TreeMap<>();
         done.forEach(each -> byKind.merge(each.fault().kind().label(), 1, Integer::sum));
         List<String> findings = new ArrayList<>();
@@ -278,38 +298,33 @@ final class Campaign {
                 verdict.lost().size(), verdict.secondOutcomes().size(), verdict.mixedImages().size(),
                 verdict.orphanOutcomes().size(), verdict.wrongOutcomes().size(), verdict.images(),
                 generatedTwice(cluster), cluster.workers().stream().mapToInt(Worker::endedByThemselves).sum(),
-                restartedForLiveness, verdict.tooManyAttempts(), lag, lagZero, recovery(observer, requests), killed, findings,
+                restartedForLiveness, verdict.tooManyAttempts(), lag, lagZero, recovery(observer, requests), alone, findings,
                 timeline(observer, start, end));
     }
 
     /** An image that two processes have put was generated by both. */
     private static double generatedTwice(Cluster cluster) {
-        Map<String, Long> processes = cluster.workers().stream().flatMap(worker -> worker.put().stream())
+        Map<String, Long> processes = cluster.workers().stream().flatMap(worker -> worker.put().keySet().stream())
                 .map(put -> put.substring(put.indexOf(' ') + 1))
                 .collect(Collectors.groupingBy(key -> key, Collectors.counting()));
         return processes.isEmpty() ? 0 : processes.values().stream().mapToLong(count -> count - 1).sum()
                 / (double) processes.size();
     }
 
-    private Map<String, Run.Recovery> recovery(Observer observer, Requests requests) {
+    private Map<String, List<Double>> recovery(Observer observer, Requests requests) {
         Map<String, List<Double>> seconds = new TreeMap<>();
-        for (Done each : done) {
+        done.stream().filter(each -> !each.alone()).forEach(each -> {
             long last = requests.ordinary().stream().filter(sent -> sent.sent() <= each.end())
                     .mapToLong(sent -> observer.answeredAt().getOrDefault(sent.id(), 0L)).max().orElse(0);
             seconds.computeIfAbsent(each.fault().kind().label(), kind -> new ArrayList<>())
                     .add(Math.max(0, last - each.end()) / 1_000.0);
-        }
-        Map<String, Run.Recovery> recovery = new TreeMap<>();
-        seconds.forEach((kind, all) -> {
-            List<Double> sorted = all.stream().sorted().toList();
-            recovery.put(kind, new Run.Recovery(sorted.size(), sorted.get(sorted.size() / 2), sorted.get(sorted.size() - 1)));
         });
-        return recovery;
+        return seconds;
     }
 
     private List<Run.Moment> timeline(Observer observer, long start, long end) {
         List<Run.Moment> moments = new ArrayList<>();
-        for (long at = start; at < end + 60_000; at += MOMENT_SECONDS * 1_000L) {
+        for (long at = start; at < end + CALM_MS; at += MOMENT_SECONDS * 1_000L) {
             long from = at;
             long to = at + MOMENT_SECONDS * 1_000L;
             List<Sample> within = observer.samples().stream()

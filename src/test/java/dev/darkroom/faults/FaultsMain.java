@@ -1,7 +1,5 @@
 package dev.darkroom.faults;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.SerializationFeature;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,6 +21,8 @@ import picocli.CommandLine.Option;
         showDefaultValues = true)
 final class FaultsMain implements Callable<Integer> {
 
+    private static final int MOST_OPEN = 60;
+
     @Option(names = "--seeds", split = ",", defaultValue = "1,2,3", description = "What is done follows from the seed.")
     private List<Long> seeds;
 
@@ -35,8 +35,9 @@ final class FaultsMain implements Callable<Integer> {
     @Option(names = "--rate", defaultValue = "2", description = "Ordinary requests a second.")
     private double rate;
 
-    @Option(names = "--kills", defaultValue = "3", description = "How often one of the workers is killed afterwards, in peace.")
-    private int kills;
+    @Option(names = "--report", paramLabel = "DIR",
+            description = "Where reliability.json, .md and .png are written, or added to; docs unless given.")
+    private Path report = Cluster.home().resolve("docs");
 
     @Option(names = "--soak", paramLabel = "MINUTES", description = "Instead: one worker at half load for so long.")
     private Integer soak;
@@ -53,20 +54,29 @@ final class FaultsMain implements Callable<Integer> {
             long begin = System.nanoTime();
             Soak result = Soak.run(folder("soak"), Duration.ofMinutes(soak),
                     line -> System.err.printf("%5d s  %s%n", (System.nanoTime() - begin) / 1_000_000_000, line));
-            System.out.println(new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(result));
-            return 0;
+            Report.add(report, List.of(), result);
+            return result.unanswered() == 0 ? 0 : 1;
         }
         boolean good = true;
         for (long seed : seeds) {
             Path folder = folder(String.valueOf(seed));
             System.err.println("seed " + seed + ", logs in " + folder);
             long begin = System.nanoTime();
-            Run run = new Campaign(Plan.of(seed, workers, faults), folder, workers, rate, 60, kills,
+            Run run = new Campaign(Plan.of(seed, workers, faults), folder, workers, rate, MOST_OPEN,
                     line -> System.err.printf("%5d s  %s%n", (System.nanoTime() - begin) / 1_000_000_000, line)).run();
-            System.out.println(new ObjectMapper().enable(SerializationFeature.INDENT_OUTPUT).writeValueAsString(run));
+            Report.add(report, List.of(run), null);
+            tell(run);
             good &= run.good();
         }
         return good ? 0 : 1;
+    }
+
+    private void tell(Run run) {
+        System.out.printf("seed %d: %d faults of %d kinds, %d requests: lost %d, second outcomes %d, mixed images %d, orphans %d, "
+                        + "wrong outcomes %d; generated twice %.2f %%; lag at the end %d%n", run.seed(), run.faults(),
+                run.kinds(), run.requests(), run.lost(), run.secondOutcomes(), run.mixedImages(), run.orphanOutcomes(),
+                run.wrongOutcomes(), 100 * run.generatedTwiceShare(), run.lagAtEnd());
+        run.findings().forEach(finding -> System.out.println("  " + finding));
     }
 
     private static Path folder(String name) throws IOException {

@@ -2,10 +2,13 @@ package dev.darkroom.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.darkroom.faults.Kind.Target;
 import dev.darkroom.faults.Plan.Fault;
 import dev.darkroom.faults.Plan.Lane;
 import java.util.Map;
 import java.util.stream.Collectors;
+import java.util.stream.LongStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 class PlanTest {
@@ -18,7 +21,7 @@ class PlanTest {
     @Test
     void everyKindComesAndAboutAsOftenAsTheOthersOfItsTarget() {
         Plan plan = Plan.of(1, 3, 340);
-        assertThat(plan.faults()).isEqualTo(340);
+        assertThat(plan.lanes().stream().mapToInt(lane -> lane.faults().size()).sum()).isEqualTo(340);
         Map<Kind, Long> counts = plan.lanes().stream().flatMap(lane -> lane.faults().stream())
                 .collect(Collectors.groupingBy(Fault::kind, Collectors.counting()));
         assertThat(counts).containsOnlyKeys(Kind.values());
@@ -32,5 +35,13 @@ class PlanTest {
         assertThat(Plan.of(1, 3, 340).lanes()).allSatisfy(lane ->
                 assertThat(lane.faults()).allMatch(fault -> fault.kind().target == lane.target()
                         && fault.lasts() >= fault.kind().shortest && fault.lasts() <= fault.kind().longest));
+    }
+
+    @Test
+    void threeSeedsDoAloneWhateverBefallsWorkersAndServers() {
+        assertThat(LongStream.rangeClosed(1, 3).boxed().flatMap(seed -> Plan.of(seed, 3, 10).alone().stream())
+                .map(Fault::kind).collect(Collectors.toSet()))
+                .containsExactlyInAnyOrderElementsOf(Stream.of(Kind.values())
+                        .filter(kind -> kind.target != Target.RECORDS).toList());
     }
 }

@@ -21,7 +21,7 @@ import java.util.Map;
  * @param lagAtEnd records that were not committed when the run was over
  * @param lagZeroSeconds from the end of the last fault until everything was answered and committed
  * @param recoverySeconds by kind: from the end of a fault until all was answered that waited then, other faults going on
- * @param killSeconds kill -9 of one of three workers, in peace: until all was answered that it had
+ * @param aloneSeconds by kind: the same where nothing else was done
  * @param findings what the checker said, at most some of it
  * @param timeline how things went
  */
@@ -29,12 +29,8 @@ import java.util.Map;
 record Run(long seed, int faults, int kinds, Map<String, Integer> faultsByKind, long seconds, int requests, int lost,
         int secondOutcomes, int mixedImages, int orphanOutcomes, int wrongOutcomes, int images, double generatedTwiceShare,
         int workersEndedByThemselves, int workersRestartedForLiveness, int tooManyAttempts, long lagAtEnd,
-        double lagZeroSeconds, Map<String, Recovery> recoverySeconds, List<Double> killSeconds, List<String> findings,
-        List<Moment> timeline) {
-
-    /** Over all faults of a kind. */
-    record Recovery(int count, double median, double longest) {
-    }
+        double lagZeroSeconds, Map<String, List<Double>> recoverySeconds, Map<String, List<Double>> aloneSeconds,
+        List<String> findings, List<Moment> timeline) {
 
     /**
      * Some seconds.

@@ -14,7 +14,6 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /** A worker, from process to process, with a proxy each between it and broker and store. */
@@ -31,8 +30,8 @@ final class Worker implements AutoCloseable {
     private final Proxy kafka;
     private final Proxy store;
     private final Map<String, String> environment;
-    /** Which images each of its processes has put, as {@code <worker>.<process> <key>}. */
-    private final Set<String> put = ConcurrentHashMap.newKeySet();
+    /** Which images each of its processes has put, as {@code <worker>.<process> <key>}, and when first. */
+    private final Map<String, Long> put = new ConcurrentHashMap<>();
     private volatile Child process;
     private volatile boolean wanted;
     private volatile int processes;
@@ -62,7 +61,8 @@ final class Worker implements AutoCloseable {
 
     private void note(String request) {
         if (request.startsWith(IMAGES)) {
-            put.add(name + "." + processes + " " + request.substring(IMAGES.length(), request.lastIndexOf(' ')));
+            put.putIfAbsent(name + "." + processes + " " + request.substring(IMAGES.length(), request.lastIndexOf(' ')),
+                    System.currentTimeMillis());
         }
     }
 
@@ -70,7 +70,7 @@ final class Worker implements AutoCloseable {
         return name;
     }
 
-    Set<String> put() {
+    Map<String, Long> put() {
         return put;
     }
 

@@ -74,6 +74,14 @@ class LauncherTest {
     }
 
     @Test
+    void theCampaignOfFaultsRunsOutOfTheTests() throws Exception {
+        Files.createDirectories(checkout.resolve("target/test-classes"));
+
+        assertThat(launch(Map.of("JAVA_HOME", java("17.0.15")), "faults", "--seeds", "7").output())
+                .contains("/target/test-classes:").endsWith("<dev.darkroom.faults.FaultsMain>\n<--seeds>\n<7>\n");
+    }
+
+    @Test
     void anOldJavaIsNamed() throws Exception {
         Run run = launch(Map.of("JAVA_HOME", java("1.8.0_392")), "demo");
 

@@ -32,7 +32,7 @@ class ConsumerSettings implements ClientCustomizer<Map<String, Object>> {
             settings.putIfAbsent(ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG,
                     CooperativeStickyAssignor.class.getName());
             // A worker that is gone without a word is missed after this time, and its partitions go to others
-            settings.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, "8000");
+            settings.putIfAbsent(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, "7000");
             // And the others hear of that with their next heartbeat
             settings.putIfAbsent(ConsumerConfig.HEARTBEAT_INTERVAL_MS_CONFIG, "1000");
         }
