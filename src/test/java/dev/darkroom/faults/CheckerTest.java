@@ -178,8 +178,9 @@ class CheckerTest {
         store.put("images/" + id, file);
         answers.add(outcome(key, Map.of("ce_id", id + ".completed", "ce_subject", id,
                 "ce_type", "dev.darkroom.image.completed.v1"),
-                "{\"images\": [{\"key\": \"images/%s\", \"sha256\": \"%s\"}], \"parameters\": {\"prompt\": \"%s\", \"seed\": %d}%s}"
-                        .formatted(id, Sha256.hex(file), Pictures.prompt(picture), Pictures.seed(picture), more)));
+                ("{\"images\": [{\"key\": \"images/%s\", \"sha256\": \"%s\"}], "
+                        + "\"parameters\": {\"prompt\": \"%s\", \"seed\": %d}%s}").formatted(
+                        id, Sha256.hex(file), Pictures.prompt(picture), Pictures.seed(picture), more)));
     }
 
     private void failed(String id, String eventId, String key, String reason) {

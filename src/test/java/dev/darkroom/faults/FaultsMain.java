@@ -26,13 +26,14 @@ final class FaultsMain implements Callable<Integer> {
     @Option(names = "--seeds", split = ",", defaultValue = "1,2,3", description = "What is done follows from the seed.")
     private List<Long> seeds;
 
-    @Option(names = "--faults", defaultValue = "340", description = "How many a seed.")
+    @Option(names = "--faults", defaultValue = "325",
+            description = "How many a seed, at the same time; some more follow, one by one.")
     private int faults;
 
     @Option(names = "--workers", defaultValue = "3", description = "How many.")
     private int workers;
 
-    @Option(names = "--rate", defaultValue = "2", description = "Ordinary requests a second.")
+    @Option(names = "--rate", defaultValue = "3", description = "Ordinary requests a second.")
     private double rate;
 
     @Option(names = "--report", paramLabel = "DIR",
@@ -72,8 +73,8 @@ final class FaultsMain implements Callable<Integer> {
     }
 
     private void tell(Run run) {
-        System.out.printf("seed %d: %d faults of %d kinds, %d requests: lost %d, second outcomes %d, mixed images %d, orphans %d, "
-                        + "wrong outcomes %d; generated twice %.2f %%; lag at the end %d%n", run.seed(), run.faults(),
+        System.out.printf("seed %d: %d faults of %d kinds, %d requests: lost %d, second outcomes %d, mixed images %d, "
+                        + "orphans %d, wrong outcomes %d; generated twice %.2f %%; lag at the end %d%n", run.seed(), run.faults(),
                 run.kinds(), run.requests(), run.lost(), run.secondOutcomes(), run.mixedImages(), run.orphanOutcomes(),
                 run.wrongOutcomes(), 100 * run.generatedTwiceShare(), run.lagAtEnd());
         run.findings().forEach(finding -> System.out.println("  " + finding));

@@ -26,18 +26,17 @@ record Plan(long seed, List<Lane> lanes, List<Fault> alone) {
     record Fault(Kind kind, int before, int lasts, long seed) {
     }
 
-    private static final double WORKERS_SHARE = 0.6;
-    private static final double SERVERS_SHARE = 0.1;
     private static final int SEEDS = 3;
 
     /** @param faults how many in all but those that are done alone */
     static Plan of(long seed, int workers, int faults) {
         Random random = new Random(seed);
-        int servers = (int) Math.round(faults * SERVERS_SHARE);
-        int ofWorkers = (int) Math.round(faults * WORKERS_SHARE);
+        // Every kind comes as often as any other
+        int ofWorkers = Math.round((float) faults * Kind.of(Target.WORKER).size() / Kind.values().length);
+        int servers = Math.round((float) faults * Kind.of(Target.SERVERS).size() / Kind.values().length);
         List<Lane> lanes = new ArrayList<>();
         // One deck for all workers, so that every kind comes as often as the others
-        List<Fault> deck = faults(random, Target.WORKER, ofWorkers, 500, 3_000);
+        List<Fault> deck = faults(random, Target.WORKER, ofWorkers, 500, 2_500);
         for (int worker = 0; worker < workers; worker++) {
             List<Fault> its = new ArrayList<>();
             for (int i = worker; i < deck.size(); i += workers) {
@@ -45,7 +44,7 @@ record Plan(long seed, List<Lane> lanes, List<Fault> alone) {
             }
             lanes.add(new Lane(Target.WORKER, worker, List.copyOf(its)));
         }
-        lanes.add(new Lane(Target.SERVERS, -1, faults(random, Target.SERVERS, servers, 4_000, 10_000)));
+        lanes.add(new Lane(Target.SERVERS, -1, faults(random, Target.SERVERS, servers, 2_000, 6_000)));
         lanes.add(new Lane(Target.RECORDS, -1, faults(random, Target.RECORDS, faults - servers - ofWorkers, 1_000, 6_000)));
         return new Plan(seed, List.copyOf(lanes), alone(random, seed, workers));
     }

@@ -19,14 +19,13 @@ class PlanTest {
     }
 
     @Test
-    void everyKindComesAndAboutAsOftenAsTheOthersOfItsTarget() {
+    void everyKindComesAboutAsOftenAsAnyOther() {
         Plan plan = Plan.of(1, 3, 340);
         assertThat(plan.lanes().stream().mapToInt(lane -> lane.faults().size()).sum()).isEqualTo(340);
         Map<Kind, Long> counts = plan.lanes().stream().flatMap(lane -> lane.faults().stream())
                 .collect(Collectors.groupingBy(Fault::kind, Collectors.counting()));
         assertThat(counts).containsOnlyKeys(Kind.values());
-        counts.forEach((kind, count) -> counts.entrySet().stream().filter(other -> other.getKey().target == kind.target)
-                .forEach(other -> assertThat(Math.abs(other.getValue() - count)).isLessThanOrEqualTo(1)));
+        assertThat(counts.values()).allMatch(count -> count >= 5 && count <= 6);
     }
 
     @Test

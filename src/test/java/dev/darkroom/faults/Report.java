@@ -170,15 +170,15 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
 
                 Three workers, on %s, which other builds used at the same time.
 
-                An image is compared, pixel by pixel, with the one that the same prompt and seed gave before anything was done, and
-                its file must name its request. An image counts as generated twice when two processes put it. A request that kept
-                dying with its workers is answered `TOO_MANY_ATTEMPTS`, as it is meant to be.
+                An image is compared, pixel by pixel, with the one that the same prompt and seed gave before anything was
+                done, and its file must name its request. An image counts as generated twice when two processes put it. A
+                request that kept dying with its workers is answered `TOO_MANY_ATTEMPTS`, as it is meant to be.
 
                 ## What was done, and how long it took to recover
 
-                Seconds from the end of a fault until everything was answered that waited then: where it was the only one, and where
-                others went on at the same time, in the median and at the longest. A worker's death is over at once, so its time
-                runs from the kill; what it had goes to others when its session with Kafka is over.
+                Seconds from the end of a fault until everything was answered that waited then: where it was the only one, and
+                where others went on at the same time, in the median and at the longest. A worker's death is over at once, so
+                its time runs from the kill; what it had goes to others when its session with Kafka is over.
 
                 | fault | what | faults | alone | longest | among others | longest |
                 |---|---|---:|---:|---:|---:|---:|
@@ -213,14 +213,14 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
                 ## A worker for %d minutes
 
                 One worker at half of what it could do of a backlog (%.1f of %.1f requests a second), nothing done to it:
-                %,d requests, %d of them without an outcome. What its process held in the last two thirds of that time, the mean of
-                the first quarter against that of the last:
+                %,d requests, %d of them without an outcome. What its process held in the last two thirds of that time, the
+                mean of the first quarter against that of the last:
 
                 | | first | last | growth | least | most |
                 |---|---:|---:|---:|---:|---:|
                 """, soak.minutes(), soak.rate(), soak.capacity(), soak.requests(), soak.unanswered()));
-        soak.held().forEach((name, held) -> text.append(String.format(Locale.ROOT, "| %s | %.1f | %.1f | %+.1f %% | %.1f | %.1f |%n",
-                name, held.first(), held.last(), 100 * held.growth(), held.least(), held.most())));
+        soak.held().forEach((name, held) -> text.append(String.format(Locale.ROOT,
+                "| %s | %.1f | %.1f | %+.1f %% | %.1f | %.1f |%n", name, held.first(), held.last(), 100 * held.growth(), held.least(), held.most())));
     }
 
     private void draw(Path file) throws IOException {
