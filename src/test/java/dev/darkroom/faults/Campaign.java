@@ -27,6 +27,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
+import java.util.function.LongPredicate;
 import java.util.stream.Collectors;
 
 /** One seed: workers, a load, everything that the plan says, peace, and a look at what came of it. */
@@ -40,7 +41,7 @@ final class Campaign {
     /** How often in a row a worker must say that it needs a restart before it gets one. */
     private static final int LIVENESS_FAILURES = 3;
     private static final int MOST_FINDINGS = 20;
-    private static final int MOMENT_SECONDS = 5;
+    private static final int STRETCH_MS = 10_000;
     /** What the timeline shows of the time after the last fault. */
     private static final int CALM_MS = 60_000;
 
@@ -247,17 +248,29 @@ final class Campaign {
         await(PATIENCE, "partitions for every worker", () -> cluster.workers().stream()
                 .allMatch(each -> observer.partitions(each).size() >= Cluster.PARTITIONS / workers - 1));
         Thread.sleep(fault.before());
+        Random random = new Random(fault.seed());
         // So that there is something that whoever it befalls has not answered
         for (int partition = 0; partition < Cluster.PARTITIONS; partition++) {
             requests.ordinary("s%d-alone-%06d-%02d".formatted(plan.seed(), requests.ordinary().size(), partition),
-                    partition, partition);
+                    Pictures.any(random), partition);
         }
+        Set<Integer> its = observer.partitions(worker);
         long start = System.currentTimeMillis();
-        new Injector(cluster, requests).inject(fault, worker);
+        boolean killed = fault.kind() == Kind.WORKER_KILLED;
+        if (killed) {
+            worker.kill();
+        } else {
+            new Injector(cluster, requests).inject(fault, worker);
+        }
         long end = System.currentTimeMillis();
         done.add(new Done(fault, worker.name(), start, end, true));
-        List<String> waiting = requests.ordinary().stream().filter(sent -> sent.sent() <= end).map(Requests.Sent::id).toList();
+        // What a worker had that is dead is in question, and how soon others have it; not how soon that one is back
+        List<String> waiting = requests.ordinary().stream().filter(sent -> sent.sent() <= end)
+                .filter(sent -> !killed || its.contains(sent.partition())).map(Requests.Sent::id).toList();
         await(PATIENCE, "what waited when it was over", () -> observer.answeredAt().keySet().containsAll(waiting));
+        if (killed) {
+            worker.start();
+        }
         double seconds = Math.max(0, waiting.stream().mapToLong(id -> observer.answeredAt().getOrDefault(id, 0L)).max()
                 .orElse(0) - end) / 1_000.0;
         progress.accept("%s alone, for %.1f s: all well after %.1f s".formatted(
@@ -322,20 +335,17 @@ final class Campaign {
         return seconds;
     }
 
-    private List<Run.Moment> timeline(Observer observer, long start, long end) {
-        List<Run.Moment> moments = new ArrayList<>();
-        for (long at = start; at < end + CALM_MS; at += MOMENT_SECONDS * 1_000L) {
+    private Run.Timeline timeline(Observer observer, long start, long end) {
+        Run.Timeline timeline = new Run.Timeline(new ArrayList<>(), new ArrayList<>(), new ArrayList<>(), new ArrayList<>());
+        for (long at = start; at < end + CALM_MS; at += STRETCH_MS) {
             long from = at;
-            long to = at + MOMENT_SECONDS * 1_000L;
-            List<Sample> within = observer.samples().stream()
-                    .filter(sample -> sample.at() >= from && sample.at() < to).toList();
-            if (!within.isEmpty()) {
-                moments.add(new Run.Moment((from - start) / 1_000,
-                        (int) observer.answeredAt().values().stream().filter(when -> when >= from && when < to).count(),
-                        within.stream().mapToLong(Sample::lag).max().orElse(-1),
-                        (int) done.stream().filter(each -> each.start() >= from && each.start() < to).count()));
-            }
+            LongPredicate within = time -> time >= from && time < from + STRETCH_MS;
+            timeline.seconds().add((from - start) / 1_000);
+            timeline.outcomes().add(observer.answeredAt().values().stream().filter(within::test).count());
+            timeline.lag().add(observer.samples().stream().filter(sample -> within.test(sample.at()))
+                    .mapToLong(Sample::lag).max().orElse(-1));
+            timeline.faults().add(done.stream().filter(each -> within.test(each.start())).count());
         }
-        return moments;
+        return timeline;
     }
 }

@@ -33,7 +33,7 @@ final class FaultsMain implements Callable<Integer> {
     @Option(names = "--workers", defaultValue = "3", description = "How many.")
     private int workers;
 
-    @Option(names = "--rate", defaultValue = "3", description = "Ordinary requests a second.")
+    @Option(names = "--rate", defaultValue = "4", description = "Ordinary requests a second.")
     private double rate;
 
     @Option(names = "--report", paramLabel = "DIR",

@@ -22,6 +22,9 @@ final class Pictures {
             "teddy bear");
     private static final List<String> COLOURS = List.of("white", "pink", "green", "purple");
 
+    /** Two steps of the denoiser without guidance: a picture is made in a tenth of a second. */
+    private static final String QUICK = "\"steps\": 2, \"guidance\": {\"scale\": 1}";
+
     private final Map<Integer, int[]> references = new HashMap<>();
 
     static int count() {
@@ -47,8 +50,8 @@ final class Pictures {
 
     /** @param more members to be added, each with a comma before it */
     static String request(String id, int picture, String more) {
-        return "{\"requestId\": \"%s\", \"prompt\": \"%s\", \"seed\": %d, \"steps\": 2%s}".formatted(
-                id, prompt(picture), seed(picture), more);
+        return "{\"requestId\": \"%s\", \"prompt\": \"%s\", \"seed\": %d, %s%s}".formatted(
+                id, prompt(picture), seed(picture), QUICK, more);
     }
 
     /** @throws IllegalStateException if it looks like another one: nothing could be told from it */

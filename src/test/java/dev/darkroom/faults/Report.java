@@ -178,7 +178,8 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
 
                 Seconds from the end of a fault until everything was answered that waited then: where it was the only one, and
                 where others went on at the same time, in the median and at the longest. A worker's death is over at once, so
-                its time runs from the kill; what it had goes to others when its session with Kafka is over.
+                its time runs from the kill; what it had goes to others when its session with Kafka is over. Where a worker's
+                death is alone, it is started again only when what it had has been answered.
 
                 | fault | what | faults | alone | longest | among others | longest |
                 |---|---|---:|---:|---:|---:|---:|
@@ -220,7 +221,8 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
                 |---|---:|---:|---:|---:|---:|
                 """, soak.minutes(), soak.rate(), soak.capacity(), soak.requests(), soak.unanswered()));
         soak.held().forEach((name, held) -> text.append(String.format(Locale.ROOT,
-                "| %s | %.1f | %.1f | %+.1f %% | %.1f | %.1f |%n", name, held.first(), held.last(), 100 * held.growth(), held.least(), held.most())));
+                "| %s | %.1f | %.1f | %+.1f %% | %.1f | %.1f |%n",
+                name, held.first(), held.last(), 100 * held.growth(), held.least(), held.most())));
     }
 
     private void draw(Path file) throws IOException {
@@ -234,19 +236,18 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
                     .xAxisTitle("minutes since the first fault").build();
             chart.getStyler().setPlotGridVerticalLinesVisible(false).setYAxisMin(0.0);
             chart.getStyler().setLegendPosition(LegendPosition.OutsideE).setChartBackgroundColor(Color.WHITE);
-            List<Double> minutes = run.timeline().stream().map(moment -> moment.at() / 60.0).toList();
-            series(chart, "outcomes in 5 s", minutes, run, Run.Moment::outcomes);
-            series(chart, "lag, records", minutes, run, moment -> (int) moment.lag());
-            series(chart, "faults begun in 5 s", minutes, run, Run.Moment::faults);
+            List<Double> minutes = run.timeline().seconds().stream().map(seconds -> seconds / 60.0).toList();
+            series(chart, "outcomes in 10 s", minutes, run.timeline().outcomes());
+            series(chart, "lag, records", minutes, run.timeline().lag());
+            series(chart, "faults begun in 10 s", minutes, run.timeline().faults());
             charts.add(chart);
         }
         BitmapEncoder.saveBitmap(charts, charts.size(), 1, file.toString(), BitmapEncoder.BitmapFormat.PNG);
     }
 
     /** Where the broker was away, the lag is not known, and the line has a gap. */
-    private static void series(XYChart chart, String name, List<Double> minutes, Run run, ToIntFunction<Run.Moment> what) {
-        List<Double> values = run.timeline().stream().mapToInt(what)
-                .mapToObj(value -> value < 0 ? Double.NaN : (double) value).toList();
-        chart.addSeries(name, minutes, values).setMarker(SeriesMarkers.NONE).setLineWidth(1.2f);
+    private static void series(XYChart chart, String name, List<Double> minutes, List<Long> values) {
+        chart.addSeries(name, minutes, values.stream().map(value -> value < 0 ? Double.NaN : (double) value).toList())
+                .setMarker(SeriesMarkers.NONE).setLineWidth(1.2f);
     }
 }

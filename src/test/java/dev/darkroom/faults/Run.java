@@ -30,17 +30,17 @@ record Run(long seed, int faults, int kinds, Map<String, Integer> faultsByKind, 
         int secondOutcomes, int mixedImages, int orphanOutcomes, int wrongOutcomes, int images, double generatedTwiceShare,
         int workersEndedByThemselves, int workersRestartedForLiveness, int tooManyAttempts, long lagAtEnd,
         double lagZeroSeconds, Map<String, List<Double>> recoverySeconds, Map<String, List<Double>> aloneSeconds,
-        List<String> findings, List<Moment> timeline) {
+        List<String> findings, Timeline timeline) {
 
     /**
-     * Some seconds.
+     * Each list has a number for each stretch of some seconds.
      *
-     * @param at seconds since the first fault
-     * @param outcomes ids that were told their first outcome within them
+     * @param seconds when it began, since the first fault
+     * @param outcomes ids that were told their first outcome within it
      * @param lag the highest seen; -1 where the broker was away all the time
-     * @param faults that were begun within them
+     * @param faults that were begun within it
      */
-    record Moment(long at, int outcomes, long lag, int faults) {
+    record Timeline(List<Long> seconds, List<Long> outcomes, List<Long> lag, List<Long> faults) {
     }
 
     boolean good() {
