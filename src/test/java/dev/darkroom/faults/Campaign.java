@@ -94,16 +94,14 @@ final class Campaign {
             threads.submit(logged(() -> watch(cluster)));
             long start = System.currentTimeMillis();
             storm(cluster, requests, threads, start);
-            long end = System.currentTimeMillis();
-            double lagZero = settle(requests, observer, end);
             Map<String, List<Double>> alone = new TreeMap<>();
             for (int i = 0; i < plan.alone().size(); i++) {
                 Fault fault = plan.alone().get(i);
                 alone.computeIfAbsent(fault.kind().label(), kind -> new ArrayList<>())
                         .add(alone(fault, cluster.workers().get(i % workers), cluster, observer, requests));
             }
-            loading = false;
-            awaitAnswered(requests, observer);
+            long end = System.currentTimeMillis();
+            double lagZero = settle(requests, observer, end);
             over = true;
             long lag = observer.lag();
             progress.accept("looking at what came of it");
@@ -244,7 +242,6 @@ final class Campaign {
      */
     private double alone(Fault fault, Worker worker, Cluster cluster, Observer observer, Requests requests) throws Exception {
         cluster.awaitReady();
-        loading = true;
         await(PATIENCE, "partitions for every worker", () -> cluster.workers().stream()
                 .allMatch(each -> observer.partitions(each).size() >= Cluster.PARTITIONS / workers - 1));
         Thread.sleep(fault.before());

@@ -23,11 +23,11 @@ final class FaultsMain implements Callable<Integer> {
 
     private static final int MOST_OPEN = 60;
 
-    @Option(names = "--seeds", split = ",", defaultValue = "1,2,3", description = "What is done follows from the seed.")
+    @Option(names = "--seeds", split = ",", defaultValue = "1,2,3,0",
+            description = "What is done follows from the seed; 0 is every kind alone, one by one.")
     private List<Long> seeds;
 
-    @Option(names = "--faults", defaultValue = "325",
-            description = "How many a seed, at the same time; some more follow, one by one.")
+    @Option(names = "--faults", defaultValue = "340", description = "How many a seed.")
     private int faults;
 
     @Option(names = "--workers", defaultValue = "3", description = "How many.")

@@ -143,7 +143,7 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
 
     private void campaign(StringBuilder text) {
         text.append("## What was found\n\n");
-        List<String> names = new ArrayList<>(runs.stream().map(run -> "seed " + run.seed()).toList());
+        List<String> names = new ArrayList<>(runs.stream().map(Report::name).toList());
         names.add("all");
         text.append("| | ").append(String.join(" | ", names)).append(" |\n|---|").append("---:|".repeat(names.size()))
                 .append('\n');
@@ -195,6 +195,10 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
         text.append('\n');
     }
 
+    private static String name(Run run) {
+        return run.seed() == Plan.ONE_BY_ONE ? "one by one" : "seed " + run.seed();
+    }
+
     private void row(StringBuilder text, String name, Function<Run, Object> each, Object all) {
         text.append("| ").append(name).append(" | ");
         runs.forEach(run -> text.append(each.apply(run)).append(" | "));
@@ -232,7 +236,7 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
         System.setProperty("java.awt.headless", "true");
         List<Chart<?, ?>> charts = new ArrayList<>();
         for (Run run : runs) {
-            XYChart chart = new XYChartBuilder().width(WIDTH).height(HEIGHT).title("seed " + run.seed())
+            XYChart chart = new XYChartBuilder().width(WIDTH).height(HEIGHT).title(name(run))
                     .xAxisTitle("minutes since the first fault").build();
             chart.getStyler().setPlotGridVerticalLinesVisible(false).setYAxisMin(0.0);
             chart.getStyler().setLegendPosition(LegendPosition.OutsideE).setChartBackgroundColor(Color.WHITE);
