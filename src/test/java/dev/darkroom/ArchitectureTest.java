@@ -16,6 +16,11 @@ class ArchitectureTest {
     static final ArchRule CONTRACT_USES_NO_OTHER = nothingOf("contract", "diffusion", "torch", "worker", "tools", "stack");
 
     @ArchTest
+    static final ArchRule CONTRACT_KNOWS_NO_KAFKA = noClasses()
+            .that().resideInAPackage("dev.darkroom.contract..")
+            .should().dependOnClassesThat().resideInAnyPackage("org.apache.kafka..", "io.cloudevents.kafka..");
+
+    @ArchTest
     static final ArchRule DIFFUSION_USES_NO_OTHER = nothingOf("diffusion", "contract", "torch", "worker", "tools", "stack");
 
     @ArchTest

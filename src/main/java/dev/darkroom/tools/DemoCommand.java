@@ -10,6 +10,7 @@ import dev.darkroom.contract.Outcome;
 import dev.darkroom.contract.Overrides;
 import dev.darkroom.contract.Progress;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.worker.KafkaBinding;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.StoreSettings;
 import io.cloudevents.CloudEvent;
@@ -142,7 +143,7 @@ public final class DemoCommand implements Callable<Integer> {
         CloudEvent event;
         try (EventClient client = new EventClient(stack.bootstrapServers())) {
             client.follow(List.of(COMPLETIONS, PROGRESS));
-            client.send(Events.toRecord(REQUESTS, request.requestId(),
+            client.send(KafkaBinding.toRecord(REQUESTS, request.requestId(),
                     new Events("/darkroom/demo").of(request, Instant.now())));
             client.flush();
             progress.end("request           %s, profile %s: %s".formatted(
