@@ -6,6 +6,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.digest.Sha256;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.outcome.IdempotencyStore;
 import dev.darkroom.worker.store.MinioImageStore;
@@ -21,10 +22,8 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.UUID;
 import java.util.stream.IntStream;
@@ -86,7 +85,7 @@ class WorkerTest {
         JsonNode image = completed.at("/images/0");
         assertThat(image.get("seed").asLong()).isEqualTo(7);
         byte[] file = stored(image.get("key").asText());
-        assertThat(image.get("sha256").asText()).isEqualTo(sha256(file));
+        assertThat(image.get("sha256").asText()).isEqualTo(Sha256.hex(file));
         assertThat(image.get("bytes").asLong()).isEqualTo(file.length);
         assertThat(ImageIO.read(new ByteArrayInputStream(file)).getWidth()).isEqualTo(image.get("width").asInt());
         assertThat(new String(file, StandardCharsets.ISO_8859_1)).contains("parameters", "Sampler: DPM++ 2M");
@@ -409,10 +408,6 @@ class WorkerTest {
                 stack.accessKey(), stack.secretKey(), true, false, Duration.ofSeconds(5), Duration.ofSeconds(5)))) {
             return store.get(key).orElseThrow();
         }
-    }
-
-    private static String sha256(byte[] content) throws Exception {
-        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
     }
 
     private HttpResponse<String> get(String path) throws Exception {
