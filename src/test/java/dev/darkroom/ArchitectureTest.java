@@ -14,7 +14,8 @@ import java.security.MessageDigest;
 class ArchitectureTest {
 
     @ArchTest
-    static final ArchRule DIGEST_USES_NO_OTHER = nothingOf("digest", "contract", "diffusion", "torch", "worker", "tools", "stack");
+    static final ArchRule DIGEST_USES_NO_OTHER =
+            nothingOf("digest", "contract", "diffusion", "torch", "worker", "tools", "stack");
 
     @ArchTest
     static final ArchRule THERE_IS_ONE_SHA_256 = noClasses()

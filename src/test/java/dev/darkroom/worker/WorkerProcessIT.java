@@ -140,9 +140,7 @@ class WorkerProcessIT {
     }
 
     @Test
-    void aWrongSettingStopsTheStartWithASentenceThatNamesIt() {
-        assertRefusesToStart(Map.of("DARKROOM_FLOW_IN_FLIGHT", "0"), "darkroom.flow.in-flight");
-        assertRefusesToStart(Map.of("DARKROOM_STORE_ENDPOINT", "nowhere"), "endpoint", "nowhere");
+    void aDeviceThatIsNotTheRequiredOneIsRefused() {
         assertRefusesToStart(Map.of("DARKROOM_DEVICE_REQUIRE", "A100"), "A100");
     }
 
