@@ -21,6 +21,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
@@ -133,7 +134,7 @@ public final class DemoCommand implements Callable<Integer> {
     }
 
     private GenerationRequest request() {
-        String id = "demo-" + LocalDateTime.now().format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss"));
+        String id = "demo-" + LocalDateTime.now(ZoneId.systemDefault()).format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss"));
         return new GenerationRequest(id, prompt, "", profile.label(), Overrides.NONE,
                 seed == null ? OptionalLong.empty() : OptionalLong.of(seed), count, ImageFormat.PNG, Optional.empty(),
                 Map.of());

@@ -1,6 +1,7 @@
 package dev.darkroom.worker;
 
 import static dev.darkroom.worker.Topics.header;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -108,9 +109,9 @@ class WorkerTest {
     void theTraceContextIsPassedOn() {
         String id = id();
         var record = new ProducerRecord<byte[], byte[]>(Topics.REQUESTS, null,
-                "{\"requestId\": \"%s\", \"prompt\": \"a pear\", \"steps\": 1}".formatted(id).getBytes());
-        record.headers().add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".getBytes());
-        record.headers().add("tracestate", "vendor=1".getBytes());
+                "{\"requestId\": \"%s\", \"prompt\": \"a pear\", \"steps\": 1}".formatted(id).getBytes(UTF_8));
+        record.headers().add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".getBytes(UTF_8));
+        record.headers().add("tracestate", "vendor=1".getBytes(UTF_8));
         topics.send(record);
 
         ConsumerRecord<byte[], byte[]> outcome = topics.outcome(id);
@@ -221,8 +222,8 @@ class WorkerTest {
 
     @Test
     void whatCannotBeDecodedGoesToTheDeadLetterTopicWithTheReason() {
-        byte[] value = ("not json " + id()).getBytes(StandardCharsets.UTF_8);
-        topics.send(new ProducerRecord<>(Topics.REQUESTS, "k".getBytes(), value));
+        byte[] value = ("not json " + id()).getBytes(UTF_8);
+        topics.send(new ProducerRecord<>(Topics.REQUESTS, "k".getBytes(UTF_8), value));
 
         ConsumerRecord<byte[], byte[]> dead = topics.deadLetter(value);
         assertThat(dead.key()).asString().isEqualTo("k");
@@ -326,7 +327,7 @@ class WorkerTest {
         topics.send(json);
 
         assertThat(json(topics.outcome(id)).get("reason").asText()).isEqualTo("TOO_MANY_ATTEMPTS");
-        assertThat(header(topics.deadLetter(json.getBytes(StandardCharsets.UTF_8)), "dead-letter-reason"))
+        assertThat(header(topics.deadLetter(json.getBytes(UTF_8)), "dead-letter-reason"))
                 .contains("3 attempts");
         assertThat(faults.attempts("a poisonous mushroom")).isZero();
     }
