@@ -113,7 +113,7 @@ public class Generator {
                 ImageGenerator opened = source.open()) {
             images = opened;
             store.open();
-            journal.unfinished().forEach(entry -> idempotency.countAttempt(entry.requestId(), entry.digest()));
+            journal.unfinished().forEach(entry -> idempotency.countAttempt(entry.identity()));
             journal.end();
             ready = true;
             claims.open();
