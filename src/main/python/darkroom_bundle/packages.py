@@ -164,7 +164,7 @@ _running: multiprocessing.synchronize.Lock
 
 def _begin(lock: multiprocessing.synchronize.Lock, threads: int, caches: str) -> None:
     # Of this graph alone: with torch 2.7, graphs that were compiled beside each other on one cache came out with each
-    # other's metadata, and steps with guidance computed something else
+    # other's metadata
     cache = tempfile.mkdtemp(dir=caches)
     os.environ |= {"TORCHINDUCTOR_CACHE_DIR": cache, "TRITON_CACHE_DIR": f"{cache}/triton"}
     # before anything in this process has started inductor, which counts the processors of the machine
