@@ -114,7 +114,7 @@ public class Generator {
                 ImageGenerator opened = source.get().open()) {
             images = opened;
             store.open();
-            journal.unfinished().forEach(entry -> idempotency.countAttempt(entry.requestId(), entry.digest()));
+            journal.unfinished().forEach(entry -> idempotency.countAttempt(entry.identity()));
             journal.end();
             ready = true;
             claims.open();
