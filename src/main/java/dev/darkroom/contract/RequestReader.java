@@ -20,7 +20,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -28,15 +27,12 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import java.util.regex.Pattern;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
-import java.util.stream.StreamSupport;
-import org.apache.kafka.common.header.Header;
-import org.apache.kafka.common.header.Headers;
 
 /**
- * Reads requests from Kafka records. Takes binary-mode and structured-mode CloudEvents, and plain JSON without any
- * {@code ce_} header, as {@code kafka-console-producer} sends it. Thread-safe.
+ * Reads requests: plain JSON, as {@code kafka-console-producer} sends it, and CloudEvents. Nothing that it reads makes it
+ * throw, and it takes time in proportion to the size, of which it looks at {@value #MAX_BYTES} bytes at most. Thread-safe.
  */
 public final class RequestReader {
 
@@ -48,8 +44,6 @@ public final class RequestReader {
     private static final int MAX_VIOLATIONS = 3;
     /** Longest part of another library's message that is repeated, in characters. */
     private static final int MAX_MESSAGE = 200;
-    private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
-    private static final String REQUEST_ID_ALLOWED = "1 to 64 of letters, digits, '.', '_' and '-'";
 
     private static final ObjectMapper MAPPER = JsonMapper.builder(new JsonFactoryBuilder()
                     .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
@@ -62,15 +56,46 @@ public final class RequestReader {
     private final JsonSchema schema = schemas.of(EventType.REQUESTED);
 
     /**
-     * Reads one record. Never throws, whatever the record holds, and takes time in proportion to its size, at most
-     * {@value #MAX_BYTES} bytes.
+     * Reads a request in plain JSON.
      *
-     * @param value the record's value; null for a tombstone
-     * @param headers the record's headers
+     * @param value null for a tombstone
      */
-    public ReadResult read(byte[] value, Headers headers) {
+    public ReadResult read(byte[] value) {
+        return read(value, data -> data);
+    }
+
+    /**
+     * Reads a request that comes as a CloudEvent whose attributes are not in the value.
+     *
+     * @param value null for a tombstone
+     * @param event the event as a whole; throws if it is none
+     */
+    public ReadResult read(byte[] value, Supplier<CloudEvent> event) {
+        return read(value, unread -> data(event));
+    }
+
+    /**
+     * Reads a request that comes as a CloudEvent in CloudEvents' JSON format.
+     *
+     * @param value null for a tombstone
+     */
+    public ReadResult readStructured(byte[] value) {
+        return read(value, json -> {
+            // The library would let duplicate keys and endless nesting pass
+            parse(json);
+            return data(() -> Events.fromStructured(json));
+        });
+    }
+
+    /** The way from a value to the JSON text of a request. */
+    private interface Envelope {
+        byte[] open(byte[] value) throws UndecodableException;
+    }
+
+    private ReadResult read(byte[] value, Envelope envelope) {
         try {
-            JsonNode json = parse(data(value, headers));
+            checkSize(value);
+            JsonNode json = parse(envelope.open(value));
             if (!json.isObject()) {
                 throw new UndecodableException("the value must be a JSON object, but is " + json.getNodeType().name()
                         .toLowerCase(Locale.ROOT));
@@ -125,8 +150,7 @@ public final class RequestReader {
         Overrides overrides = new Overrides(integer(json, "width"), integer(json, "height"), integer(json, "steps"),
                 text(json, "scheduler"), number(guidance, "scale"), number(guidance, "cutoff"), text(json, "decoder"));
         ImageFormat format = text(json.path("output"), "format")
-                .map(label -> Arrays.stream(ImageFormat.values()).filter(f -> f.label().equals(label)).findFirst()
-                        .orElseThrow())
+                .map(label -> MAPPER.convertValue(label, ImageFormat.class))
                 .orElse(ImageFormat.PNG);
         Map<String, String> metadata = new LinkedHashMap<>();
         json.path("metadata").properties().forEach(e -> metadata.put(e.getKey(), e.getValue().textValue()));
@@ -155,8 +179,7 @@ public final class RequestReader {
         return json.has(field) ? OptionalDouble.of(json.get(field).doubleValue()) : OptionalDouble.empty();
     }
 
-    /** The JSON text of the request, taken out of its CloudEvent if it comes in one. */
-    private byte[] data(byte[] value, Headers headers) throws UndecodableException {
+    private static void checkSize(byte[] value) throws UndecodableException {
         if (value == null) {
             throw new UndecodableException("the record has no value (a tombstone)");
         }
@@ -167,19 +190,12 @@ public final class RequestReader {
             throw new UndecodableException("the value must have at most " + MAX_BYTES + " bytes, but has "
                     + value.length);
         }
-        boolean structured = contentType(headers).startsWith("application/cloudevents");
-        boolean binary = StreamSupport.stream(headers.spliterator(), false)
-                .anyMatch(header -> header.key().startsWith("ce_"));
-        if (!structured && !binary) {
-            return value;
-        }
-        if (structured) {
-            // The library would let duplicate keys and endless nesting pass
-            parse(value);
-        }
+    }
+
+    private static byte[] data(Supplier<CloudEvent> supplier) throws UndecodableException {
         CloudEvent event;
         try {
-            event = Events.fromRecord(headers, value);
+            event = supplier.get();
         } catch (RuntimeException e) {
             // Beside its own CloudEventRWException the library lets others through, such as for a null header
             throw new UndecodableException("the record is not a CloudEvent: "
@@ -197,12 +213,6 @@ public final class RequestReader {
             throw new UndecodableException("the CloudEvent has no data");
         }
         return event.getData().toBytes();
-    }
-
-    private static String contentType(Headers headers) {
-        Header header = headers.lastHeader("content-type");
-        return header == null || header.value() == null
-                ? "" : new String(header.value(), StandardCharsets.UTF_8).toLowerCase(Locale.ROOT);
     }
 
     private static boolean isJson(String contentType) {
@@ -241,10 +251,10 @@ public final class RequestReader {
     private static String requestId(JsonNode json) throws UndecodableException {
         JsonNode requestId = json.path("requestId");
         if (requestId.isMissingNode()) {
-            throw new UndecodableException("requestId is missing; it must be " + REQUEST_ID_ALLOWED);
+            throw new UndecodableException("requestId is missing; it must be " + Identity.REQUEST_ID_ALLOWED);
         }
-        if (!requestId.isTextual() || !REQUEST_ID.matcher(requestId.textValue()).matches()) {
-            throw new UndecodableException(Violation.of("requestId", REQUEST_ID_ALLOWED, requestId).sentence());
+        if (!requestId.isTextual() || !Identity.REQUEST_ID.matcher(requestId.textValue()).matches()) {
+            throw new UndecodableException(Violation.of("requestId", Identity.REQUEST_ID_ALLOWED, requestId).sentence());
         }
         return requestId.textValue();
     }

@@ -3,7 +3,7 @@ package dev.darkroom.faults;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.darkroom.contract.Sha256;
+import dev.darkroom.digest.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -23,7 +23,6 @@ import java.util.function.Function;
 final class Checker {
 
     private static final ObjectMapper JSON = new ObjectMapper();
-    private static final String REUSED = "REQUEST_ID_REUSED";
     private static final String TOO_MANY_ATTEMPTS = "TOO_MANY_ATTEMPTS";
 
     private final Map<String, Message> requests = new LinkedHashMap<>();

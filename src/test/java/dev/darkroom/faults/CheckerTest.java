@@ -2,7 +2,7 @@ package dev.darkroom.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.darkroom.contract.Sha256;
+import dev.darkroom.digest.Sha256;
 import dev.darkroom.faults.Checker.Verdict;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayOutputStream;

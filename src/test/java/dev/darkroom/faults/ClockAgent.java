@@ -39,8 +39,9 @@ public final class ClockAgent {
     private static final class Shift {
 
         @Advice.OnMethodExit
+        @SuppressWarnings("UnusedVariable") // what is assigned is what the method returns
         static void exit(@Advice.Return(readOnly = false) Instant now) {
-            now = now.plusMillis(Long.getLong("faults.clock", 0));
+            now = now.plusMillis(Long.getLong(PROPERTY, 0));
         }
     }
 

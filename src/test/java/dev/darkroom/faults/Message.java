@@ -1,6 +1,6 @@
 package dev.darkroom.faults;
 
-import dev.darkroom.contract.Sha256;
+import dev.darkroom.digest.Sha256;
 import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import java.util.TreeMap;

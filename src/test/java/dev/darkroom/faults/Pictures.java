@@ -45,7 +45,7 @@ final class Pictures {
     }
 
     static long seed(int picture) {
-        return 1_000 + picture;
+        return 1_000L + picture;
     }
 
     /** @param more members to be added, each with a comma before it */

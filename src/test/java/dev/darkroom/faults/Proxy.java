@@ -187,7 +187,7 @@ final class Proxy implements AutoCloseable {
             case TRICKLE -> {
                 for (int i = 0; i < n; i += TRICKLE_BYTES) {
                     out.write(chunk, i, Math.min(TRICKLE_BYTES, n - i));
-                    if (behaviour == now) {
+                    if (behaviour.equals(now)) {
                         Thread.sleep(now.amount);
                     }
                 }
@@ -201,7 +201,7 @@ final class Proxy implements AutoCloseable {
     }
 
     private synchronized void awaitOther(Behaviour than) throws InterruptedException {
-        while (behaviour == than && !closed) {
+        while (behaviour.equals(than) && !closed) {
             wait();
         }
     }

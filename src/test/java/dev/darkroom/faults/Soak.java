@@ -89,7 +89,7 @@ record Soak(long minutes, double capacity, double rate, int requests, int unansw
                 open.removeAll(observer.answeredAt().keySet());
             }
             return new Soak(time.toMinutes(), capacity, rate, requests.ordinary().size(), open.size(), held(samples),
-                    every(samples, 6));
+                    every(samples, 30));
         }
     }
 

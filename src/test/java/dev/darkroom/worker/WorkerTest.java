@@ -1,11 +1,13 @@
 package dev.darkroom.worker;
 
 import static dev.darkroom.worker.Topics.header;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.digest.Sha256;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.outcome.IdempotencyStore;
 import dev.darkroom.worker.store.MinioImageStore;
@@ -21,10 +23,8 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.UUID;
 import java.util.stream.IntStream;
@@ -86,7 +86,7 @@ class WorkerTest {
         JsonNode image = completed.at("/images/0");
         assertThat(image.get("seed").asLong()).isEqualTo(7);
         byte[] file = stored(image.get("key").asText());
-        assertThat(image.get("sha256").asText()).isEqualTo(sha256(file));
+        assertThat(image.get("sha256").asText()).isEqualTo(Sha256.hex(file));
         assertThat(image.get("bytes").asLong()).isEqualTo(file.length);
         assertThat(ImageIO.read(new ByteArrayInputStream(file)).getWidth()).isEqualTo(image.get("width").asInt());
         assertThat(new String(file, StandardCharsets.ISO_8859_1)).contains("parameters", "Sampler: DPM++ 2M");
@@ -109,9 +109,9 @@ class WorkerTest {
     void theTraceContextIsPassedOn() {
         String id = id();
         var record = new ProducerRecord<byte[], byte[]>(Topics.REQUESTS, null,
-                "{\"requestId\": \"%s\", \"prompt\": \"a pear\", \"steps\": 1}".formatted(id).getBytes());
-        record.headers().add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".getBytes());
-        record.headers().add("tracestate", "vendor=1".getBytes());
+                "{\"requestId\": \"%s\", \"prompt\": \"a pear\", \"steps\": 1}".formatted(id).getBytes(UTF_8));
+        record.headers().add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".getBytes(UTF_8));
+        record.headers().add("tracestate", "vendor=1".getBytes(UTF_8));
         topics.send(record);
 
         ConsumerRecord<byte[], byte[]> outcome = topics.outcome(id);
@@ -222,8 +222,8 @@ class WorkerTest {
 
     @Test
     void whatCannotBeDecodedGoesToTheDeadLetterTopicWithTheReason() {
-        byte[] value = ("not json " + id()).getBytes(StandardCharsets.UTF_8);
-        topics.send(new ProducerRecord<>(Topics.REQUESTS, "k".getBytes(), value));
+        byte[] value = ("not json " + id()).getBytes(UTF_8);
+        topics.send(new ProducerRecord<>(Topics.REQUESTS, "k".getBytes(UTF_8), value));
 
         ConsumerRecord<byte[], byte[]> dead = topics.deadLetter(value);
         assertThat(dead.key()).asString().isEqualTo("k");
@@ -322,12 +322,12 @@ class WorkerTest {
         String id = id();
         String json = request(id, "a poisonous mushroom");
         for (int attempt = 0; attempt < 3; attempt++) {
-            idempotency.countAttempt(id, Records.read(json).digest());
+            idempotency.countAttempt(Records.read(json).identity());
         }
         topics.send(json);
 
         assertThat(json(topics.outcome(id)).get("reason").asText()).isEqualTo("TOO_MANY_ATTEMPTS");
-        assertThat(header(topics.deadLetter(json.getBytes(StandardCharsets.UTF_8)), "dead-letter-reason"))
+        assertThat(header(topics.deadLetter(json.getBytes(UTF_8)), "dead-letter-reason"))
                 .contains("3 attempts");
         assertThat(faults.attempts("a poisonous mushroom")).isZero();
     }
@@ -336,7 +336,7 @@ class WorkerTest {
     void aSuspectGetsAnotherChance() {
         String id = id();
         String json = request(id, "a suspicious mushroom");
-        idempotency.countAttempt(id, Records.read(json).digest());
+        idempotency.countAttempt(Records.read(json).identity());
         topics.send(json);
 
         assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed");
@@ -409,10 +409,6 @@ class WorkerTest {
                 stack.accessKey(), stack.secretKey(), true, false, Duration.ofSeconds(5), Duration.ofSeconds(5)))) {
             return store.get(key).orElseThrow();
         }
-    }
-
-    private static String sha256(byte[] content) throws Exception {
-        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
     }
 
     private HttpResponse<String> get(String path) throws Exception {
