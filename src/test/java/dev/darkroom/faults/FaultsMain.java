@@ -43,6 +43,9 @@ final class FaultsMain implements Callable<Integer> {
     @Option(names = "--soak", paramLabel = "MINUTES", description = "Instead: one worker at half load for so long.")
     private Integer soak;
 
+    @Option(names = "--redraw", description = "Instead: text and picture anew from reliability.json.")
+    private boolean redraw;
+
     public static void main(String[] arguments) {
         System.setProperty("java.util.logging.manager", "org.jboss.logmanager.LogManager");
         Logger.getLogger("").setLevel(Level.SEVERE);
@@ -51,6 +54,10 @@ final class FaultsMain implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        if (redraw) {
+            Report.add(report, List.of(), null);
+            return 0;
+        }
         if (soak != null) {
             long begin = System.nanoTime();
             Soak result = Soak.run(folder("soak"), Duration.ofMinutes(soak),
