@@ -7,8 +7,13 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.contract.Events;
+import dev.darkroom.contract.Failed;
+import dev.darkroom.contract.FailureReason;
+import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.digest.Sha256;
 import dev.darkroom.stack.Stack;
+import dev.darkroom.worker.claim.Job;
 import dev.darkroom.worker.outcome.IdempotencyStore;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.StoreSettings;
@@ -26,6 +31,8 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
@@ -272,6 +279,28 @@ class WorkerTest {
 
         ids.forEach(id -> assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed"));
         assertThat(ids).allSatisfy(id -> assertThat(faults.attempts("a fig " + id)).isEqualTo(1));
+    }
+
+    @Test
+    void afterAnOutageOfTheStoreAnotherWorkerHasTimeToStoreWhatItHolds() throws Exception {
+        String id = id();
+        String prompt = "a plum " + id;
+        gate.shut();
+        topics.send(request(id, prompt));
+        // So long that it is an outage
+        await().during(Duration.ofSeconds(3)).atMost(Duration.ofSeconds(10))
+                .until(() -> topics.received(Topics.COMPLETIONS, id).isEmpty());
+        String lookUps = "darkroom_store_operation_seconds_count{operation=\"get\",outcome=\"ok\"}";
+        double before = metric(lookUps);
+        gate.open();
+        // The worker has seen that the request has no outcome, when the other one writes it down
+        await().atMost(Duration.ofSeconds(20)).until(() -> metric(lookUps) > before);
+        GenerationRequest request = Records.read(request(id, prompt));
+        idempotency.conclude(new Job(null, request), new Events("/darkroom").of(new Failed(id, FailureReason.EXPIRED,
+                Optional.of("deadline"), "Too late.", Map.of()), Instant.now()));
+
+        assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".failed");
+        assertThat(faults.attempts(prompt)).isZero();
     }
 
     @Test

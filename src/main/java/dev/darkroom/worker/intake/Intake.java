@@ -19,10 +19,13 @@ import dev.darkroom.worker.outcome.IdempotencyStore.Pending;
 import dev.darkroom.worker.outcome.Outcomes;
 import jakarta.annotation.PreDestroy;
 import jakarta.enterprise.context.ApplicationScoped;
+import java.time.Duration;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 
 /**
  * Decides what becomes of a record: a job in the backlog, or at once an outcome or a dead letter. Runs on threads of its
@@ -32,6 +35,10 @@ import java.util.concurrent.RejectedExecutionException;
 public class Intake {
 
     private static final int THREADS = 4;
+    /** A look-up that takes longer had to wait for the store's return. */
+    private static final Duration OUTAGE = Duration.ofSeconds(2);
+    /** Longer than the pause in which a worker that holds an image tries again to store it. */
+    private static final Duration GRACE = Duration.ofSeconds(3);
 
     private final RequestReader reader;
     private final ParameterResolution resolution;
@@ -40,6 +47,8 @@ public class Intake {
     private final Backlog backlog;
     private final Outcomes outcomes;
     private final int maxAttempts;
+    /** When the store's return is long enough ago, as {@link System#nanoTime} counts. */
+    private volatile long calm = System.nanoTime();
     private final ExecutorService threads = Executors.newFixedThreadPool(THREADS, WorkerThreads.named("intake"));
 
     Intake(DarkroomConfig config, RequestReader reader, ParameterResolution resolution, IdempotencyStore idempotency,
@@ -77,7 +86,7 @@ public class Intake {
     }
 
     private void lookUp(Job job) {
-        Known known = idempotency.find(job);
+        Known known = find(job);
         if (known instanceof Concluded concluded) {
             outcomes.replay(job, concluded.outcome());
         } else if (known instanceof Pending pending) {
@@ -85,6 +94,30 @@ public class Intake {
         } else {
             outcomes.refuseReused(job);
         }
+    }
+
+    /**
+     * After an outage of the store another worker may hold the images of this very request, which moved here meanwhile, and
+     * store them when it tries again: looked up at once, the request would be generated a second time.
+     */
+    private Known find(Job job) {
+        long start = System.nanoTime();
+        Known known = idempotency.find(job);
+        long now = System.nanoTime();
+        if (now - start > OUTAGE.toNanos()) {
+            calm = now + GRACE.toNanos();
+        }
+        long left = calm - now;
+        if (!(known instanceof Pending) || left <= 0) {
+            return known;
+        }
+        try {
+            TimeUnit.NANOSECONDS.sleep(left);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException("The worker stopped before the request was looked up.");
+        }
+        return idempotency.find(job);
     }
 
     private void queue(Job job) {
