@@ -10,6 +10,7 @@ import java.util.logging.Level;
 import java.util.logging.Logger;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.Option;
 
 /** {@code ./darkroom faults}. */
@@ -37,6 +38,7 @@ final class FaultsMain implements Callable<Integer> {
     private double rate;
 
     @Option(names = "--report", paramLabel = "DIR",
+            showDefaultValue = Visibility.NEVER,
             description = "Where reliability.json, .md and .png are written, or added to; docs unless given.")
     private Path report = Cluster.home().resolve("docs");
 
