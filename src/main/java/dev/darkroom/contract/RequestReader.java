@@ -21,6 +21,7 @@ import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -28,6 +29,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
@@ -101,6 +103,9 @@ public final class RequestReader {
             violations.put("seed", Violation.of("seed", "a whole number without fraction and exponent",
                     json.get("seed")));
         }
+        if (violations.isEmpty()) {
+            findRepeatedAdapter(json.path("adapters")).ifPresent(twice -> violations.put(twice.field(), twice));
+        }
         Optional<Instant> deadline = Optional.empty();
         if (violations.isEmpty() && json.has("deadline")) {
             try {
@@ -123,7 +128,10 @@ public final class RequestReader {
     private static GenerationRequest request(String requestId, JsonNode json, Optional<Instant> deadline) {
         JsonNode guidance = json.path("guidance");
         Overrides overrides = new Overrides(integer(json, "width"), integer(json, "height"), integer(json, "steps"),
-                text(json, "scheduler"), number(guidance, "scale"), number(guidance, "cutoff"), text(json, "decoder"));
+                text(json, "scheduler"), number(guidance, "scale"), number(guidance, "cutoff"), text(json, "decoder"),
+                StreamSupport.stream(json.path("adapters").spliterator(), false)
+                        .map(adapter -> new Adapter(adapter.get("name").textValue(), number(adapter, "scale").orElse(1)))
+                        .toList());
         ImageFormat format = text(json.path("output"), "format")
                 .map(label -> Arrays.stream(ImageFormat.values()).filter(f -> f.label().equals(label)).findFirst()
                         .orElseThrow())
@@ -247,6 +255,17 @@ public final class RequestReader {
             throw new UndecodableException(Violation.of("requestId", REQUEST_ID_ALLOWED, requestId).sentence());
         }
         return requestId.textValue();
+    }
+
+    private static Optional<Violation> findRepeatedAdapter(JsonNode adapters) {
+        Set<String> names = new HashSet<>();
+        for (int i = 0; i < adapters.size(); i++) {
+            JsonNode name = adapters.get(i).get("name");
+            if (!names.add(name.textValue())) {
+                return Optional.of(Violation.of("adapters." + i + ".name", "another than those before it", name));
+            }
+        }
+        return Optional.empty();
     }
 
     /** Finds numbers beyond a double, at which the validator fails instead of comparing them. */

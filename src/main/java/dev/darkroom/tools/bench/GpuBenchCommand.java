@@ -63,7 +63,7 @@ final class GpuBenchCommand implements Callable<Integer> {
     @Option(names = "--profiles", paramLabel = "P", split = ",", converter = ProfileOption.class,
             completionCandidates = ProfileOption.class,
             description = "Which of ${COMPLETION-CANDIDATES}, separated by commas; all unless given.")
-    private List<Profile> profiles = List.of(Profile.values());
+    private List<Profile> profiles = Profile.all();
 
     @Option(names = "--batch-sizes", paramLabel = "N", split = ",", defaultValue = "1,2,4,8,16",
             description = "Images in a batch, separated by commas; what the bundle does not offer is left out.")
