@@ -195,7 +195,10 @@ TORCH_LIBRARY(darkroom, library) {
     // TorchScript drops, merges or moves no call of an operator that may have side effects
     library.def(torch::schema(schema, c10::AliasAnalysisKind::CONSERVATIVE), function);
   };
-  library.def("attention(Tensor queries, Tensor keys, Tensor values, int heads) -> Tensor");
+  // A Python process that compiled packages has defined it; what the library has takes its place
+  if (!c10::Dispatcher::singleton().findSchema({"darkroom::attention", ""})) {
+    library.def("attention(Tensor queries, Tensor keys, Tensor values, int heads) -> Tensor");
+  }
   // explicit: inductor shall call it, not look into it
   library.impl("attention", torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd, TORCH_FN(attention)));
   define("load(str package, str torch_version, str architecture, Dict(str, Tensor) weights, int device) -> int", &load);

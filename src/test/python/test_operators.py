@@ -4,6 +4,7 @@ A package's CUDA graph needs a GPU; all else is the same on both.
 """
 
 import json
+import os
 import subprocess
 import sys
 import weakref
@@ -214,6 +215,20 @@ def test_a_package_calls_the_library_s_attention(operators, tmp_path):
         compile_package(module, weights, (tokens,), path)
     graph = load(operators, str(path), weights)
     torch.testing.assert_close(operators.run(graph, [tokens], [-1])[0], expected.detach())
+
+
+def test_the_library_s_attention_takes_the_place_of_the_compiler_s(library):
+    program = f"""
+import torch
+from darkroom_bundle.operators import define_attention
+define_attention()
+torch.ops.load_library({str(library)!r})
+print(torch.ops.darkroom.attention(*3 * [torch.ones(1, 2, 8)], 2).shape, torch.ops.darkroom.architecture(-1))
+"""
+    result = subprocess.run(
+        [sys.executable, "-c", program], env={**os.environ, "PYTHONPATH": str(SOURCES)}, capture_output=True, text=True
+    )
+    assert result.stdout.strip() == "torch.Size([1, 2, 8]) cpu", result.stderr
 
 
 class TestRefusals:

@@ -1,14 +1,16 @@
 """The networks as packages have them: what was rearranged computes the same, and a package is kept or made again."""
 
 import contextlib
+import copy
 import json
 import shutil
 
 import pytest
 import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
+from torch._inductor.decomposition import select_decomp_table
 
-from darkroom_bundle import packages
+from darkroom_bundle import kernels, packages
 from darkroom_bundle.packages import Graph, PackageError, graphs, write_packages
 from darkroom_bundle.unet import UNet
 from darkroom_bundle.vae import decoder
@@ -34,6 +36,50 @@ def test_two_embeddings_for_a_sample_are_the_unconditional_and_the_conditional_h
     torch.testing.assert_close(UNet(unet)(sample, torch.tensor([501.0]), embeddings), expected, rtol=0, atol=1e-4)
 
 
+@torch.library.custom_op("darkroom_test::group_norm", mutates_args=())
+def opaque_group_norm(x: torch.Tensor) -> torch.Tensor:
+    return torch.empty_like(x)
+
+
+@opaque_group_norm.register_fake
+def _(x):
+    return torch.empty_like(x)
+
+
+@torch.library.custom_op("darkroom_test::attention", mutates_args=())
+def opaque_attention(queries: torch.Tensor, keys: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
+    return queries.new_empty(queries.shape)
+
+
+@opaque_attention.register_fake
+def _(queries, keys, values):
+    return queries.new_empty(queries.shape)
+
+
+@pytest.mark.parametrize("guided", [True, False])
+def test_inductor_gives_our_kernels_the_layouts_that_they_were_exported_with(unet, guided, monkeypatch):
+    # the kernels read memory as it lay in the exported graph; inductor's decompositions may lay it otherwise
+    monkeypatch.setattr(kernels, "group_norm", lambda x, *others: opaque_group_norm(x))
+    monkeypatch.setattr(kernels, "attention", lambda queries, keys, values, heads: opaque_attention(queries, keys, values))
+    network = UNet(copy.deepcopy(unet).to(memory_format=torch.channels_last))
+    rows = 4 if guided else 2
+    inputs = (torch.randn(2, 4, 16, 16), torch.tensor([501.0]), torch.randn(rows, 77, unet.config.cross_attention_dim))
+    exported = torch.export.export(network, inputs, strict=False)
+
+    def layouts(program):
+        return [
+            (str(node.target), [(tensor.meta["val"].shape, tensor.meta["val"].stride()) for tensor in node.all_input_nodes])
+            for node in program.graph.nodes
+            if "darkroom_test" in str(node.target)
+        ]
+
+    with torch.no_grad():
+        lowered = exported.run_decompositions(select_decomp_table())
+    assert len(layouts(exported)) > 20
+    assert layouts(lowered) == layouts(exported)
+    assert all(tensors[0][1][1] == 1 for target, tensors in layouts(exported) if "group_norm" in target), "channels last"
+
+
 def test_the_vae_decodes_as_diffusers_does(checkpoint):
     vae = AutoencoderKL.from_pretrained(checkpoint / "vae").eval().requires_grad_(False)
     latents = torch.randn(2, 4, 6, 7)
@@ -56,15 +102,15 @@ def test_every_module_has_a_graph_for_every_batch_and_size():
 @pytest.fixture
 def compiling(bundle, checkpoint, tmp_path, monkeypatch):
     """Compiles one small graph of a copy of the bundle and returns its `packages.json`."""
-    copy = tmp_path / "bundle"
-    shutil.copytree(bundle, copy)
+    own = tmp_path / "bundle"
+    shutil.copytree(bundle, own)
     monkeypatch.setattr(packages, "graphs", lambda manifest: [Graph("tiny_decoder.pt", 1, 128, 128)])
 
     def compile_() -> dict:
-        write_packages(copy, checkpoint, checkpoint / "tiny_vae", "cpu", 1, lambda line: None)
-        return json.loads((copy / "compiled/cpu/packages.json").read_text())
+        write_packages(own, checkpoint, checkpoint / "tiny_vae", "cpu", 1, lambda line: None)
+        return json.loads((own / "compiled/cpu/packages.json").read_text())
 
-    compile_.directory = copy / "compiled/cpu"
+    compile_.directory = own / "compiled/cpu"
     return compile_
 
 

@@ -208,7 +208,8 @@ def measure(
         "imagesPerSecond": batch * len(seconds) / sum(seconds),
         "firstCallSeconds": first,
     }
-    row |= _memory(peer)
+    # what other processes hold that compile beside this one would be counted, too
+    row |= {key: value for key, value in _memory(peer).items() if begin is None or not key.startswith("device")}
     if with_kernels:
         counted = count_kernels(call)
         row |= {"kernels": counted["kernels"], "kernelSecondsPerImage": counted["kernelSeconds"] / batch}

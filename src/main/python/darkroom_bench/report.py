@@ -90,12 +90,12 @@ class Figures:
         for row in sorted(figures["rows"], key=lambda row: row["secondsPerImage"]["median"]):
             self.rows.setdefault(key(row), row)
 
-    def value(self, who: str, profile: str, batch: int, name: str) -> float | None:
+    def value(self, who: str, profile: str, batch: int, name: str) -> Any:
         return self.rows.get((who, profile, batch), {}).get(name)
 
     def seconds(self, who: str, profile: str, batch: int = 1) -> float | None:
         row = self.rows.get((who, profile, batch))
-        return row and row["secondsPerImage"]["median"]
+        return None if row is None else row["secondsPerImage"]["median"]
 
     def memory(self, who: str, profile: str, batch: int = 1) -> float | None:
         """Peak allocated, in GiB."""

@@ -75,7 +75,7 @@ def load_checkpoint(
     sampling = _config(folders["scheduler"], "scheduler_config.json", "scheduler")
     scheduler = _scheduler(sampling, timestep_spacing)
 
-    def load(model: type, part: str):
+    def load(model: Any, part: str) -> Any:
         options = {"torch_dtype": dtype, "low_cpu_mem_usage": False, "variant": variant}
         if model is CLIPTextModel:
             options = {"dtype": dtype, "variant": variant, "attn_implementation": "sdpa"}

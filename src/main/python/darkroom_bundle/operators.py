@@ -23,6 +23,8 @@ SCHEMAS = (
     "architecture(int device) -> str",
 )
 
+_LIBRARIES: list[torch.library.Library] = []
+
 
 @functools.cache
 def define_attention() -> None:
@@ -37,7 +39,7 @@ def define_attention() -> None:
         library.define(_ATTENTION)
         library.impl("attention", _attention, "CompositeExplicitAutograd")
         # or it would end with this call
-        define_attention.library = library
+        _LIBRARIES.append(library)
     torch.library.register_fake("darkroom::attention", lambda queries, keys, values, heads: queries.new_empty(queries.shape))
 
 

@@ -158,9 +158,13 @@ def write_packages(
         path.unlink()
 
 
+# one at a time, of the processes that compile
+_running: multiprocessing.synchronize.Lock
+
+
 def _begin(lock: multiprocessing.synchronize.Lock, threads: int, caches: str) -> None:
     # Of this graph alone: with torch 2.7, graphs that were compiled beside each other on one cache came out with each
-    # other's metadata, and steps with guidance computed something else
+    # other's metadata
     cache = tempfile.mkdtemp(dir=caches)
     os.environ |= {"TORCHINDUCTOR_CACHE_DIR": cache, "TRITON_CACHE_DIR": f"{cache}/triton"}
     # before anything in this process has started inductor, which counts the processors of the machine
@@ -270,6 +274,7 @@ def random_inputs(graph: Graph, manifest: dict, device: str) -> tuple[Tensor, ..
     if graph.module == "text_encoder.pt":
         tokens = torch.randint(manifest["tokens"]["end"], (batch, TEXT_LENGTH), generator=generator)
         return (tokens.to(device),)
+    assert graph.height is not None and graph.width is not None, "the text encoder alone has no size"
     latents = (batch, LATENT_CHANNELS, graph.height // LATENT_SCALE, graph.width // LATENT_SCALE)
     if graph.guided is None:
         return (torch.randn(latents, generator=generator).to(device),)

@@ -11,6 +11,8 @@ OLDEST_TORCH = (2, 0)
 
 # torch.jit.save aligns tensors for memory mapping
 _ALIGNMENT = 64
+# of a local file header, without its name and extra field
+_HEADER = 30
 
 
 class TorchVersionError(Exception):
@@ -19,7 +21,7 @@ class TorchVersionError(Exception):
 
 def torch_version() -> str:
     """The release of this torch, without a build's suffix (`2.7.1+cu126` is `2.7.1`)."""
-    return re.match(r"\d+\.\d+\.\d+", torch.__version__).group()
+    return re.findall(r"^\d+\.\d+\.\d+", torch.__version__)[0]
 
 
 def check_torch(worker: str) -> None:
@@ -46,14 +48,18 @@ def save_module(module: torch.jit.ScriptModule, path: Path) -> None:
     torch.jit.save(module, as_saved)
     if any(weights.is_cuda for weights in module.parameters()):
         torch.jit.save(torch.jit.load(as_saved, map_location="cpu"), as_saved)
-    with zipfile.ZipFile(as_saved) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_STORED) as target:
+    with (
+        zipfile.ZipFile(as_saved) as source,
+        path.open("wb") as file,
+        zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as target,
+    ):
         for name in source.namelist():
             # torch derives the serialization id from all records, the debug ones among them
             if name.endswith((".debug_pkl", "/.data/serialization_id")):
                 continue
             # torch names the folder after the file
             record = zipfile.ZipInfo("module/" + name.split("/", 1)[1])
-            header = target.fp.tell() + zipfile.sizeFileHeader + len(record.filename.encode()) + 4
+            header = file.tell() + _HEADER + len(record.filename.encode()) + 4
             padding = -header % _ALIGNMENT
             record.extra = b"FB" + padding.to_bytes(2, "little") + b"Z" * padding
             target.writestr(record, source.read(name))

@@ -183,9 +183,17 @@ class SinusoidalTimesteps(nn.Module):
 
 
 def as_many(x: Tensor, other: Tensor) -> Tensor:
-    """`x` with as many rows as `other`, which has the same number or a multiple of it."""
+    """`x` with as many rows as `other`, which has the same number or a multiple of it.
+
+    Inductor makes a repeated `cat` a dense copy, whatever the layout of `x` and that of the exported graph. So images are
+    repeated as [N, h, w, C], which is how they lie in memory.
+    """
     times = other.shape[0] // x.shape[0]
-    return x if times == 1 else torch.cat([x] * times)
+    if times == 1:
+        return x
+    if x.dim() == 4:
+        return torch.cat([x.permute(0, 2, 3, 1)] * times).permute(0, 3, 1, 2)
+    return torch.cat([x] * times)
 
 
 def _enlarged(x: Tensor, skip: Tensor) -> Tensor:

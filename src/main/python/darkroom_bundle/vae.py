@@ -20,8 +20,8 @@ class PixelAttention(nn.Module):
 
     def forward(self, x: Tensor, temb: None = None) -> Tensor:
         h = self.norm(x).flatten(2).transpose(1, 2)
-        parts = (project(h) for project in (self.to_q, self.to_k, self.to_v))
-        return x + self.to_out(kernels.attention(*parts, heads=1)).transpose(1, 2).unflatten(2, x.shape[2:])
+        h = kernels.attention(self.to_q(h), self.to_k(h), self.to_v(h), heads=1)
+        return x + self.to_out(h).transpose(1, 2).unflatten(2, x.shape[2:])
 
 
 def decoder(vae: AutoencoderKL | AutoencoderTiny) -> nn.Module:

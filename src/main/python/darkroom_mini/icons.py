@@ -34,7 +34,9 @@ def fetch(package: str, directory: Path) -> dict:
         ["npm", "pack", "--silent", package], cwd=directory, check=True, stdout=subprocess.PIPE, text=True
     )
     with tarfile.open(directory / packed.stdout.split()[-1]) as archive:
-        return json.load(archive.extractfile("package/icons.json"))
+        icons = archive.extractfile("package/icons.json")
+        assert icons is not None, "it is a file"
+        return json.load(icons)
 
 
 def rasterise(icon_set: dict, name: str) -> np.ndarray:

@@ -59,8 +59,8 @@ def profile_tables(figures: dict) -> str:
             lines.append(f"| `{name}` | the same images | 1 | 0 |")
             continue
         to = entry["toBaseline"]
-        cells = (plus_minus(to["psnr"], 1), plus_minus(to["ssim"], 3), plus_minus(to["distance"], 3))
-        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
+        values = (plus_minus(to["psnr"], 1), plus_minus(to["ssim"], 3), plus_minus(to["distance"], 3))
+        lines.append(f"| `{name}` | " + " | ".join(values) + " |")
     return "\n".join(lines)
 
 
@@ -85,8 +85,8 @@ def sweep_chart(figures: dict, path: Path) -> None:
     )
     for axis, (title, key, chosen, order) in zip(axes, panels):
         for scheduler in SCHEDULERS:
-            points = {e[key]: e for e in figures["sweep"] if e["scheduler"] == scheduler and chosen(e)}
-            points = [points[v] for v in order if v in points]
+            swept = {e[key]: e for e in figures["sweep"] if e["scheduler"] == scheduler and chosen(e)}
+            points = [swept[v] for v in order if v in swept]
             if not points:
                 continue
             mean, low, high = (np.array([100 * e["both"][i] for e in points]) for i in range(3))

@@ -129,7 +129,7 @@ def main() -> None:
 
     run_step, window = 0, torch.zeros((), device=device)
     since = clock.elapsed
-    good = None
+    good = [p.detach().clone() for p in average.values]
     while run_step == 0 or not clock.over:
         factor = clock.rate(run_step, stage["warmup"] if step < 1000 else 100)
         for group in optimizer.param_groups:

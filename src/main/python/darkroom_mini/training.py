@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -35,7 +36,8 @@ def configuration(path: Path = CONFIGURATION) -> dict:
 
 def architecture(config: dict) -> Architecture:
     """The widths that the configuration gives."""
-    return Architecture(**{k: tuple(v) if isinstance(v, list) else v for k, v in config["architecture"].items()})
+    widths: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in config["architecture"].items()}
+    return Architecture(**widths)
 
 
 class Clock:

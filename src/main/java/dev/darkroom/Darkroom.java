@@ -50,9 +50,12 @@ public final class Darkroom implements Callable<Integer> {
 
     private static final int HELP_WIDTH = 100;
 
+    // picocli's own, which looks at the annotations alone
+    @SuppressWarnings("UnusedVariable")
     @Option(names = {"-h", "--help"}, usageHelp = true, scope = ScopeType.INHERIT, description = "Shows this help.")
     private boolean help;
 
+    @SuppressWarnings("UnusedVariable")
     @Option(names = {"-V", "--version"}, versionHelp = true, description = "Shows the version.")
     private boolean version;
 

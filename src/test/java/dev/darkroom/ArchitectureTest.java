@@ -7,13 +7,28 @@ import com.tngtech.archunit.core.importer.ImportOption;
 import com.tngtech.archunit.junit.AnalyzeClasses;
 import com.tngtech.archunit.junit.ArchTest;
 import com.tngtech.archunit.lang.ArchRule;
+import java.security.MessageDigest;
 
 /** Which package may use which: the arrows that the package descriptions speak of. */
 @AnalyzeClasses(packages = "dev.darkroom", importOptions = ImportOption.DoNotIncludeTests.class)
 class ArchitectureTest {
 
     @ArchTest
+    static final ArchRule DIGEST_USES_NO_OTHER =
+            nothingOf("digest", "contract", "diffusion", "torch", "worker", "tools", "stack");
+
+    @ArchTest
+    static final ArchRule THERE_IS_ONE_SHA_256 = noClasses()
+            .that().resideOutsideOfPackage("dev.darkroom.digest..")
+            .should().dependOnClassesThat().areAssignableTo(MessageDigest.class);
+
+    @ArchTest
     static final ArchRule CONTRACT_USES_NO_OTHER = nothingOf("contract", "diffusion", "torch", "worker", "tools", "stack");
+
+    @ArchTest
+    static final ArchRule CONTRACT_KNOWS_NO_KAFKA = noClasses()
+            .that().resideInAPackage("dev.darkroom.contract..")
+            .should().dependOnClassesThat().resideInAnyPackage("org.apache.kafka..", "io.cloudevents.kafka..");
 
     @ArchTest
     static final ArchRule DIFFUSION_USES_NO_OTHER = nothingOf("diffusion", "contract", "torch", "worker", "tools", "stack");

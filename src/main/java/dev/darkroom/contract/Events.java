@@ -10,18 +10,14 @@ import io.cloudevents.CloudEvent;
 import io.cloudevents.core.builder.CloudEventBuilder;
 import io.cloudevents.core.format.EventDeserializationException;
 import io.cloudevents.jackson.JsonFormat;
-import io.cloudevents.kafka.KafkaMessageFactory;
-import io.cloudevents.rw.CloudEventRWException;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.time.ZoneOffset;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.header.Headers;
 
 /**
- * Requests, outcomes and progress as CloudEvents, and these on Kafka and in storage. An event's id is derived from the
+ * Requests, outcomes and progress as CloudEvents, and these as JSON. An event's id is derived from the
  * id of its request, so that an outcome that is told twice is recognised as one. Thread-safe.
  */
 public final class Events {
@@ -93,25 +89,6 @@ public final class Events {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("cannot write " + data, e);
         }
-    }
-
-    /**
-     * The record that carries an event in CloudEvents' binary mode: attributes as {@code ce_*} headers, the media type
-     * as {@code content-type}, the data as value.
-     *
-     * @param key the key of the request's record; null if it had none
-     */
-    public static <K> ProducerRecord<K, byte[]> toRecord(String topic, K key, CloudEvent event) {
-        return KafkaMessageFactory.createWriter(topic, key).writeBinary(event);
-    }
-
-    /**
-     * The event that a record carries, in binary or structured mode.
-     *
-     * @throws CloudEventRWException if it carries none
-     */
-    public static CloudEvent fromRecord(Headers headers, byte[] value) {
-        return KafkaMessageFactory.createReader(headers, value).toEvent();
     }
 
     /** An event whole, in CloudEvents' JSON format. */

@@ -1,7 +1,7 @@
 package dev.darkroom.contract;
 
+import dev.darkroom.digest.Sha256;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.Map;
@@ -58,7 +58,7 @@ public record GenerationRequest(
      */
     public long resolvedSeed() {
         return seed.orElseGet(() ->
-                ByteBuffer.wrap(Sha256.of(requestId.getBytes(StandardCharsets.UTF_8))).getLong() >>> 12);
+                ByteBuffer.wrap(new Sha256().update(requestId).bytes()).getLong() >>> 12);
     }
 
     /** The seed of one of the images: they count up from {@link #resolvedSeed()}, and wrap where 64 bits end. */

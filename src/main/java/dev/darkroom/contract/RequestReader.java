@@ -30,15 +30,14 @@ import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
-import org.apache.kafka.common.header.Header;
-import org.apache.kafka.common.header.Headers;
 
 /**
- * Reads requests from Kafka records. Takes binary-mode and structured-mode CloudEvents, and plain JSON without any
- * {@code ce_} header, as {@code kafka-console-producer} sends it. Thread-safe.
+ * Reads requests: plain JSON, as {@code kafka-console-producer} sends it, and CloudEvents. Nothing that it reads makes it
+ * throw, and it takes time in proportion to the size, of which it looks at {@value #MAX_BYTES} bytes at most. Thread-safe.
  */
 public final class RequestReader {
 
@@ -64,15 +63,46 @@ public final class RequestReader {
     private final JsonSchema schema = schemas.of(EventType.REQUESTED);
 
     /**
-     * Reads one record. Never throws, whatever the record holds, and takes time in proportion to its size, at most
-     * {@value #MAX_BYTES} bytes.
+     * Reads a request in plain JSON.
      *
-     * @param value the record's value; null for a tombstone
-     * @param headers the record's headers
+     * @param value null for a tombstone
      */
-    public ReadResult read(byte[] value, Headers headers) {
+    public ReadResult read(byte[] value) {
+        return read(value, data -> data);
+    }
+
+    /**
+     * Reads a request that comes as a CloudEvent whose attributes are not in the value.
+     *
+     * @param value null for a tombstone
+     * @param event the event as a whole; throws if it is none
+     */
+    public ReadResult read(byte[] value, Supplier<CloudEvent> event) {
+        return read(value, unread -> data(event));
+    }
+
+    /**
+     * Reads a request that comes as a CloudEvent in CloudEvents' JSON format.
+     *
+     * @param value null for a tombstone
+     */
+    public ReadResult readStructured(byte[] value) {
+        return read(value, json -> {
+            // The library would let duplicate keys and endless nesting pass
+            parse(json);
+            return data(() -> Events.fromStructured(json));
+        });
+    }
+
+    /** The way from a value to the JSON text of a request. */
+    private interface Envelope {
+        byte[] open(byte[] value) throws UndecodableException;
+    }
+
+    private ReadResult read(byte[] value, Envelope envelope) {
         try {
-            JsonNode json = parse(data(value, headers));
+            checkSize(value);
+            JsonNode json = parse(envelope.open(value));
             if (!json.isObject()) {
                 throw new UndecodableException("the value must be a JSON object, but is " + json.getNodeType().name()
                         .toLowerCase(Locale.ROOT));
@@ -163,8 +193,7 @@ public final class RequestReader {
         return json.has(field) ? OptionalDouble.of(json.get(field).doubleValue()) : OptionalDouble.empty();
     }
 
-    /** The JSON text of the request, taken out of its CloudEvent if it comes in one. */
-    private byte[] data(byte[] value, Headers headers) throws UndecodableException {
+    private static void checkSize(byte[] value) throws UndecodableException {
         if (value == null) {
             throw new UndecodableException("the record has no value (a tombstone)");
         }
@@ -175,19 +204,12 @@ public final class RequestReader {
             throw new UndecodableException("the value must have at most " + MAX_BYTES + " bytes, but has "
                     + value.length);
         }
-        boolean structured = contentType(headers).startsWith("application/cloudevents");
-        boolean binary = StreamSupport.stream(headers.spliterator(), false)
-                .anyMatch(header -> header.key().startsWith("ce_"));
-        if (!structured && !binary) {
-            return value;
-        }
-        if (structured) {
-            // The library would let duplicate keys and endless nesting pass
-            parse(value);
-        }
+    }
+
+    private static byte[] data(Supplier<CloudEvent> supplier) throws UndecodableException {
         CloudEvent event;
         try {
-            event = Events.fromRecord(headers, value);
+            event = supplier.get();
         } catch (RuntimeException e) {
             // Beside its own CloudEventRWException the library lets others through, such as for a null header
             throw new UndecodableException("the record is not a CloudEvent: "
@@ -205,12 +227,6 @@ public final class RequestReader {
             throw new UndecodableException("the CloudEvent has no data");
         }
         return event.getData().toBytes();
-    }
-
-    private static String contentType(Headers headers) {
-        Header header = headers.lastHeader("content-type");
-        return header == null || header.value() == null
-                ? "" : new String(header.value(), StandardCharsets.UTF_8).toLowerCase(Locale.ROOT);
     }
 
     private static boolean isJson(String contentType) {

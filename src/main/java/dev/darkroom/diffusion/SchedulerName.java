@@ -29,7 +29,7 @@ public enum SchedulerName implements Labelled {
     }
 
     /** Whether it only leads to an image with weights that were distilled for few steps. */
-    boolean needsFewStepWeights() {
+    public boolean needsFewStepWeights() {
         return this == LCM;
     }
 

@@ -10,6 +10,7 @@ import dev.darkroom.contract.Outcome;
 import dev.darkroom.contract.Overrides;
 import dev.darkroom.contract.Progress;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.worker.KafkaBinding;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.StoreSettings;
 import io.cloudevents.CloudEvent;
@@ -20,6 +21,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.time.LocalDateTime;
+import java.time.ZoneId;
 import java.time.format.DateTimeFormatter;
 import java.util.ArrayList;
 import java.util.List;
@@ -132,7 +134,7 @@ public final class DemoCommand implements Callable<Integer> {
     }
 
     private GenerationRequest request() {
-        String id = "demo-" + LocalDateTime.now().format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss"));
+        String id = "demo-" + LocalDateTime.now(ZoneId.systemDefault()).format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss"));
         return new GenerationRequest(id, prompt, "", profile.label(), Overrides.NONE,
                 seed == null ? OptionalLong.empty() : OptionalLong.of(seed), count, ImageFormat.PNG, Optional.empty(),
                 Map.of());
@@ -142,7 +144,7 @@ public final class DemoCommand implements Callable<Integer> {
         CloudEvent event;
         try (EventClient client = new EventClient(stack.bootstrapServers())) {
             client.follow(List.of(COMPLETIONS, PROGRESS));
-            client.send(Events.toRecord(REQUESTS, request.requestId(),
+            client.send(KafkaBinding.toRecord(REQUESTS, request.requestId(),
                     new Events("/darkroom/demo").of(request, Instant.now())));
             client.flush();
             progress.end("request           %s, profile %s: %s".formatted(

@@ -1,6 +1,6 @@
 package dev.darkroom.tools;
 
-import dev.darkroom.contract.Events;
+import dev.darkroom.worker.KafkaBinding;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.rw.CloudEventRWException;
 import java.time.Duration;
@@ -140,7 +140,7 @@ public final class EventClient implements AutoCloseable {
         for (ConsumerRecord<byte[], byte[]> message : consumer.poll(timeout)) {
             CloudEvent event;
             try {
-                event = Events.fromRecord(message.headers(), message.value());
+                event = KafkaBinding.toEvent(message.headers(), message.value());
             } catch (CloudEventRWException e) {
                 continue;
             }

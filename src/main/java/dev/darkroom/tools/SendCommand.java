@@ -8,6 +8,7 @@ import dev.darkroom.contract.Failed;
 import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
+import dev.darkroom.worker.KafkaBinding;
 import io.cloudevents.CloudEvent;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -26,7 +27,6 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.header.internals.RecordHeaders;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -152,12 +152,12 @@ public final class SendCommand implements Callable<Integer> {
                     messages.add(new Message(id, new ProducerRecord<>(topic, id.orElse(null), value)));
                     continue;
                 }
-                ReadResult result = reader.read(value, new RecordHeaders());
+                ReadResult result = reader.read(value);
                 if (result instanceof ReadResult.Understood understood) {
                     GenerationRequest request = understood.request();
                     CloudEvent event = events.of(request, Instant.now());
                     messages.add(new Message(Optional.of(request.requestId()),
-                            Events.toRecord(topic, request.requestId(), event)));
+                            KafkaBinding.toRecord(topic, request.requestId(), event)));
                 } else if (result instanceof ReadResult.Refused refused) {
                     faults.add("line %d: %s".formatted(number, refused.message()));
                 } else if (result instanceof ReadResult.Undecodable undecodable) {

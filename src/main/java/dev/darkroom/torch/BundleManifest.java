@@ -83,6 +83,11 @@ public record BundleManifest(
         return batchSizes.get(batchSizes.size() - 1);
     }
 
+    /** Whether the weights draw in few steps without guidance, as they are or with an adapter. */
+    public boolean drawsInFewSteps() {
+        return fewSteps || adapters.values().stream().anyMatch(Adapter::fewSteps);
+    }
+
     /**
      * The special tokens of the tokenizer.
      *

@@ -5,16 +5,12 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
+import dev.darkroom.digest.Sha256;
 import java.io.IOException;
-import java.io.InputStream;
 import java.lang.Runtime.Version;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.DigestInputStream;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.CompletableFuture;
@@ -64,11 +60,7 @@ public final class ModelBundle {
      *     not run
      */
     public static ModelBundle read(Path folder) {
-        Path file = folder.resolve(MANIFEST);
-        if (!Files.isRegularFile(file)) {
-            throw new BundleException("There is no model bundle in " + folder + ": " + MANIFEST + " is missing.");
-        }
-        BundleManifest manifest = parse(file, BundleManifest.class);
+        BundleManifest manifest = manifest(folder);
         Map<String, Path> found = new HashMap<>();
         manifest.files().keySet().forEach(name -> found.put(name, find(folder, name)));
         long start = System.nanoTime();
@@ -77,10 +69,23 @@ public final class ModelBundle {
             verify(path, called(name), manifest.files().get(name).sha256(), "");
             return path;
         })));
-        ModelBundle bundle = new ModelBundle(folder, manifest, sha256(file), files);
+        ModelBundle bundle = new ModelBundle(folder, manifest, sha256(folder.resolve(MANIFEST)), files);
         bundle.verification().thenRun(() -> LOG.infof("bundle=verified name=%s digest=%s ms=%d", manifest.name(),
                 bundle.digest, (System.nanoTime() - start) / 1_000_000));
         return bundle;
+    }
+
+    /**
+     * A bundle's manifest alone.
+     *
+     * @throws BundleException if it is missing, or of a format or architecture that this worker does not run
+     */
+    public static BundleManifest manifest(Path folder) {
+        Path file = folder.resolve(MANIFEST);
+        if (!Files.isRegularFile(file)) {
+            throw new BundleException("There is no model bundle in " + folder + ": " + MANIFEST + " is missing.");
+        }
+        return parse(file, BundleManifest.class);
     }
 
     private CompletableFuture<Void> verification() {
@@ -206,18 +211,9 @@ public final class ModelBundle {
 
     static String sha256(Path file) {
         try {
-            MessageDigest sha256 = MessageDigest.getInstance("SHA-256");
-            try (InputStream in = new DigestInputStream(Files.newInputStream(file), sha256)) {
-                byte[] buffer = new byte[1 << 20];
-                while (in.read(buffer) >= 0) {
-                    continue;
-                }
-            }
-            return HexFormat.of().formatHex(sha256.digest());
+            return Sha256.hex(file);
         } catch (IOException e) {
             throw new BundleException("Cannot read " + file + ": " + e.getMessage(), e);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e);
         }
     }
 }

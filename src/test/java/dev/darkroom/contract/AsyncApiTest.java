@@ -11,6 +11,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.networknt.schema.JsonSchema;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
+import dev.darkroom.worker.KafkaBinding;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.core.builder.CloudEventBuilder;
 import java.io.IOException;
@@ -81,7 +82,7 @@ class AsyncApiTest {
     @MethodSource("events")
     void theHeadersOfARecordAreThoseOfItsMessage(String message, CloudEvent event) {
         ObjectNode headers = YAML.createObjectNode();
-        for (Header header : Events.toRecord("topic", "key", event).headers()) {
+        for (Header header : KafkaBinding.toRecord("topic", "key", event).headers()) {
             headers.put(header.key(), new String(header.value(), StandardCharsets.UTF_8));
         }
         JsonSchema schema = headerSchema(message);

@@ -19,18 +19,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
-import java.util.stream.StreamSupport;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.header.Header;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Events on Kafka and in storage. */
+/** Events and what they say. */
 class EventsTest {
 
     private static final Instant TIME = Instant.parse("2026-01-31T12:00:00.123456789Z");
@@ -54,22 +50,16 @@ class EventsTest {
             "steps must be a whole number from 1 to 150, but is 1000.", Map.of());
 
     @Test
-    void theOutcomeIsInTheValueAndTheAttributesAreInTheHeaders() throws IOException {
-        ProducerRecord<String, byte[]> record = Events.toRecord("darkroom.completions", "key",
-                EVENTS.of(COMPLETED, TIME));
+    void anEventSaysWhatItIsOfWhomAndWhen() throws IOException {
+        CloudEvent event = EVENTS.of(COMPLETED, TIME);
 
-        assertThat(record.topic()).isEqualTo("darkroom.completions");
-        assertThat(record.key()).isEqualTo("key");
-        assertThat(headers(record)).containsExactlyInAnyOrderEntriesOf(Map.of(
-                "ce_specversion", "1.0",
-                "ce_id", "order-4711.completed",
-                "ce_source", "/darkroom",
-                "ce_type", "dev.darkroom.image.completed.v1",
-                "ce_subject", "order-4711",
-                "ce_time", "2026-01-31T12:00:00.123456789Z",
-                "ce_dataschema", "https://darkroom.dev/schemas/image.completed.v1.schema.json",
-                "content-type", "application/json"));
-        assertThat(MAPPER.readTree(record.value()).at("/images/0/seed").longValue()).isEqualTo(Long.MIN_VALUE);
+        assertThat(event.getType()).isEqualTo("dev.darkroom.image.completed.v1");
+        assertThat(event.getSubject()).isEqualTo("order-4711");
+        assertThat(event.getTime()).isEqualTo("2026-01-31T12:00:00.123456789Z");
+        assertThat(event.getDataSchema())
+                .hasToString("https://darkroom.dev/schemas/image.completed.v1.schema.json");
+        assertThat(event.getDataContentType()).isEqualTo("application/json");
+        assertThat(MAPPER.readTree(event.getData().toBytes()).at("/images/0/seed").longValue()).isEqualTo(Long.MIN_VALUE);
     }
 
     @Test
@@ -81,26 +71,10 @@ class EventsTest {
                 .isEqualTo("order-4711.progress.7");
     }
 
-    @Test
-    void aRecordWithoutKeyStaysWithoutKey() {
-        assertThat(Events.toRecord("darkroom.completions", null, EVENTS.of(FAILED, TIME)).key()).isNull();
-    }
-
     @ParameterizedTest(name = "{0}")
     @MethodSource("everyKindOfEvent")
     void everyEventKeepsItsSchema(String id, CloudEvent event) throws IOException {
         assertThat(SCHEMAS.of(type(event)).validate(MAPPER.readTree(event.getData().toBytes()))).isEmpty();
-    }
-
-    @ParameterizedTest(name = "{0}")
-    @MethodSource("everyKindOfEvent")
-    void anEventFromTheStoreMakesTheSameRecordByteByByte(String id, CloudEvent event) {
-        CloudEvent stored = Events.fromStructured(Events.toStructured(event));
-
-        ProducerRecord<String, byte[]> first = Events.toRecord("topic", "key", event);
-        ProducerRecord<String, byte[]> replay = Events.toRecord("topic", "key", stored);
-        assertThat(text(replay.value())).isEqualTo(text(first.value()));
-        assertThat(headers(replay)).isEqualTo(headers(first));
     }
 
     @Test
@@ -112,19 +86,17 @@ class EventsTest {
     }
 
     @Test
-    void aConsumedRecordTellsItsOutcome() {
+    void anEventTellsItsOutcome() {
         for (Outcome outcome : List.of(COMPLETED, FAILED)) {
-            ProducerRecord<String, byte[]> record = Events.toRecord("topic", "key", EVENTS.of(outcome, TIME));
-            assertThat(Events.outcome(Events.fromRecord(record.headers(), record.value()))).isEqualTo(outcome);
+            assertThat(Events.outcome(EVENTS.of(outcome, TIME))).isEqualTo(outcome);
         }
     }
 
     @Test
-    void aConsumedRecordTellsItsProgress() {
+    void anEventTellsItsProgress() {
         Progress progress = Progress.denoising("order-4711", 7, 20);
-        ProducerRecord<String, byte[]> record = Events.toRecord("topic", "key", EVENTS.of(progress, TIME));
 
-        assertThat(Events.progress(Events.fromRecord(record.headers(), record.value()))).isEqualTo(progress);
+        assertThat(Events.progress(EVENTS.of(progress, TIME))).isEqualTo(progress);
     }
 
     @Test
@@ -187,14 +159,5 @@ class EventsTest {
     private static EventType type(CloudEvent event) {
         return Stream.of(EventType.values()).filter(type -> type.type().equals(event.getType())).findFirst()
                 .orElseThrow();
-    }
-
-    private static Map<String, String> headers(ProducerRecord<?, ?> record) {
-        return StreamSupport.stream(record.headers().spliterator(), false)
-                .collect(Collectors.toMap(Header::key, header -> text(header.value())));
-    }
-
-    private static String text(byte[] utf8) {
-        return new String(utf8, StandardCharsets.UTF_8);
     }
 }

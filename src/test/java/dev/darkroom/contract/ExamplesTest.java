@@ -23,7 +23,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
-import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -49,10 +48,10 @@ class ExamplesTest {
     @ParameterizedTest
     @MethodSource("validRequests")
     void theReaderUnderstandsAValidRequestAndWhatIsWrittenOfIt(Path example) throws IOException {
-        ReadResult result = READER.read(Files.readAllBytes(example), new RecordHeaders());
+        ReadResult result = READER.read(Files.readAllBytes(example));
         assertThat(result).isInstanceOfSatisfying(Understood.class, understood -> {
             byte[] again = EVENTS.of(understood.request(), Instant.EPOCH).getData().toBytes();
-            assertThat(READER.read(again, new RecordHeaders())).isEqualTo(understood);
+            assertThat(READER.read(again)).isEqualTo(understood);
         });
     }
 
@@ -83,7 +82,7 @@ class ExamplesTest {
     @MethodSource("invalidRequests")
     void theReaderRefusesAnInvalidRequestAndNamesTheField(Path example, String field, String keyword)
             throws IOException {
-        ReadResult result = READER.read(Files.readAllBytes(example), new RecordHeaders());
+        ReadResult result = READER.read(Files.readAllBytes(example));
         if (field.equals("requestId")) {
             assertThat(result).isInstanceOfSatisfying(Undecodable.class,
                     undecodable -> assertThat(undecodable.message()).contains("requestId"));

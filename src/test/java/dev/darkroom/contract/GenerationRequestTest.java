@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import dev.darkroom.contract.ReadResult.Understood;
 import java.nio.charset.StandardCharsets;
 import java.util.stream.IntStream;
-import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.junit.jupiter.api.Test;
 
 /** Seeds and digests. The values are fixed: images and outcomes in users' stores depend on them. */
@@ -116,7 +115,7 @@ class GenerationRequestTest {
     }
 
     private static GenerationRequest request(String json) {
-        ReadResult result = READER.read(json.getBytes(StandardCharsets.UTF_8), new RecordHeaders());
+        ReadResult result = READER.read(json.getBytes(StandardCharsets.UTF_8));
         assertThat(result).isInstanceOf(Understood.class);
         return ((Understood) result).request();
     }

@@ -10,6 +10,7 @@ import dev.darkroom.contract.HostileRecords.Hostile;
 import dev.darkroom.contract.ReadResult.Refused;
 import dev.darkroom.contract.ReadResult.Undecodable;
 import dev.darkroom.contract.ReadResult.Understood;
+import dev.darkroom.worker.KafkaBinding;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.lang.management.ThreadMXBean;
@@ -93,7 +94,7 @@ class HostileRecordsTest {
     }
 
     private ReadResult read(Hostile hostile) {
-        return reader.read(hostile.value(), new RecordHeaders(hostile.headers()));
+        return KafkaBinding.read(reader, new RecordHeaders(hostile.headers()), hostile.value());
     }
 
     private static Fate fate(ReadResult result) {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.darkroom.contract.ReadResult.Refused;
 import dev.darkroom.contract.ReadResult.Undecodable;
 import dev.darkroom.contract.ReadResult.Understood;
+import io.cloudevents.CloudEvent;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -13,15 +14,11 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.header.Headers;
-import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** What the reader makes of records that mean well; those that do not are in {@link HostileRecordsTest}. */
+/** What the reader makes of requests that mean well; those that do not are in {@link HostileRecordsTest}. */
 class RequestReaderTest {
 
     private static final GenerationRequest SMALLEST = new GenerationRequest("order-4711", "a red apple", "", "final",
@@ -68,38 +65,11 @@ class RequestReaderTest {
     }
 
     @Test
-    void aCloudEventInBinaryModeIsUnderstood() {
-        ProducerRecord<String, byte[]> record = Events.toRecord("darkroom.requests", "key",
-                new Events("/shop").of(EVERYTHING, Instant.EPOCH));
+    void aCloudEventIsUnderstood() {
+        CloudEvent event = new Events("/shop").of(EVERYTHING, Instant.EPOCH);
 
-        assertThat(reader.read(record.value(), record.headers())).isEqualTo(new Understood(EVERYTHING));
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"application/cloudevents+json", "application/cloudevents+json; charset=UTF-8"})
-    void aCloudEventInStructuredModeIsUnderstood(String contentType) {
-        byte[] value = Events.toStructured(new Events("/shop").of(EVERYTHING, Instant.EPOCH));
-
-        assertThat(reader.read(value, headers("content-type", contentType))).isEqualTo(new Understood(EVERYTHING));
-    }
-
-    @ParameterizedTest
-    @CsvSource({"traceparent, 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "content-type, text/plain",
-        "content-type, application/json", "__TypeId__, com.example.Request"})
-    void headersOfOtherToolsDoNotMatterToPlainJson(String key, String value) {
-        assertThat(reader.read("{\"requestId\": \"order-4711\", \"prompt\": \"a red apple\"}".getBytes(UTF_8),
-                headers(key, value))).isEqualTo(new Understood(SMALLEST));
-    }
-
-    @ParameterizedTest
-    @ValueSource(strings = {"application/json", "application/json; charset=utf-8", "Application/JSON",
-        "application/vnd.example+json"})
-    void theDataOfACloudEventMayBeAnyJson(String contentType) {
-        ProducerRecord<String, byte[]> record = Events.toRecord("darkroom.requests", "key",
-                new Events("/shop").of(SMALLEST, Instant.EPOCH));
-        record.headers().remove("content-type").add("content-type", contentType.getBytes(UTF_8));
-
-        assertThat(reader.read(record.value(), record.headers())).isEqualTo(new Understood(SMALLEST));
+        assertThat(reader.read(event.getData().toBytes(), () -> event)).isEqualTo(new Understood(EVERYTHING));
+        assertThat(reader.readStructured(Events.toStructured(event))).isEqualTo(new Understood(EVERYTHING));
     }
 
     @ParameterizedTest
@@ -156,10 +126,6 @@ class RequestReaderTest {
     }
 
     private ReadResult read(String value) {
-        return reader.read(value.getBytes(UTF_8), new RecordHeaders());
-    }
-
-    private static Headers headers(String key, String value) {
-        return new RecordHeaders().add(key, value.getBytes(UTF_8));
+        return reader.read(value.getBytes(UTF_8));
     }
 }

@@ -2,8 +2,8 @@ package dev.darkroom.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.darkroom.contract.Events;
 import dev.darkroom.stack.Stack;
+import dev.darkroom.worker.KafkaBinding;
 import io.cloudevents.CloudEvent;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -44,7 +44,7 @@ class SendCommandTest {
         assertThat(run.err()).contains("2 requests sent to linesTopic");
         assertThat(records("linesTopic", 2)).satisfiesExactlyInAnyOrder(
                 record -> {
-                    CloudEvent event = Events.fromRecord(record.headers(), record.value());
+                    CloudEvent event = KafkaBinding.toEvent(record.headers(), record.value());
                     assertThat(record.key()).isEqualTo("r-1");
                     assertThat(event.getId()).isEqualTo("r-1.requested");
                     assertThat(event.getType()).isEqualTo("dev.darkroom.image.requested.v1");

@@ -60,7 +60,7 @@ class AdaptersTest {
             assertThat(Golden.psnr(image, Golden.rgb(golden.get("file").asText()))).as(golden.toString())
                     .isGreaterThanOrEqualTo(50);
             for (JsonNode other : cases) {
-                if (other != golden) {
+                if (!other.equals(golden)) {
                     assertThat(Golden.psnr(image, Golden.rgb(other.get("file").asText()))).isLessThan(35);
                 }
             }

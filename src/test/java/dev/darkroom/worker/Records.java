@@ -87,7 +87,7 @@ public final class Records {
     }
 
     public static GenerationRequest read(String json) {
-        ReadResult result = new RequestReader().read(json.getBytes(StandardCharsets.UTF_8), new RecordHeaders());
+        ReadResult result = new RequestReader().read(json.getBytes(StandardCharsets.UTF_8));
         return ((ReadResult.Understood) result).request();
     }
 

@@ -1,5 +1,6 @@
 package dev.darkroom.worker;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -231,7 +232,7 @@ class StageFaultsTest {
 
         await().atMost(Duration.ofSeconds(30)).until(() -> NEXT.get() == null && claims.count() == 0);
         await().atMost(Duration.ofSeconds(30)).until(() -> !topics.received(Topics.COMPLETIONS, id).isEmpty()
-                || !topics.received(Topics.DEAD_LETTERS, dead -> new String(dead.value()).equals(json)).isEmpty());
+                || !topics.received(Topics.DEAD_LETTERS, dead -> new String(dead.value(), UTF_8).equals(json)).isEmpty());
         await().atMost(Duration.ofSeconds(20)).until(() -> topics.committed() == topics.sent());
         assertThat(claims.givenUp()).isEmpty();
     }

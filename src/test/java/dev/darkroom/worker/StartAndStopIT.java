@@ -1,6 +1,7 @@
 package dev.darkroom.worker;
 
 import static dev.darkroom.worker.Topics.header;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
@@ -12,7 +13,6 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -67,10 +67,10 @@ class StartAndStopIT {
                 "darkroom.events.source must be a URI reference", "darkroom.topics.requests must be 1 to 249 of",
                 "darkroom.store.bucket must be 3 to 63");
         assertRefusesToStart(Map.of("DARKROOM_STORE_ENDPOINT", "nowhere", "DARKROOM_EVENTS_SOURCE", "/%zz",
-                        "DARKROOM_TOPICS_PROGRESS", "darkroom.requests", "KAFKA_BOOTSTRAP_SERVERS", "nowhere"),
+                        "DARKROOM_TOPICS_PROGRESS", "darkroom.requests", "KAFKA_BOOTSTRAP_SERVERS", "nowhere",
+                        "DARKROOM_STATE_DIR", "/dev/null/state"),
                 "Invalid url in bootstrap.servers: nowhere", "endpoint is 'nowhere'", "darkroom.events.source is '/%zz'",
-                "must be four different topics");
-        assertRefusesToStart(Map.of("DARKROOM_STATE_DIR", "/dev/null/state"), "darkroom.state-dir is /dev/null/state");
+                "must be four different topics", "darkroom.state-dir is /dev/null/state");
     }
 
     private void assertRefusesToStart(Map<String, String> environment, String... sentences) {
@@ -159,7 +159,7 @@ class StartAndStopIT {
     void aRefusalIsTheSameEventWheneverItsRecordIsDelivered() {
         String id = id();
         topics.send(new ProducerRecord<>(Topics.REQUESTS, null,
-                "{\"requestId\": \"%s\", \"prompt\": \"\"}".formatted(id).getBytes()));
+                "{\"requestId\": \"%s\", \"prompt\": \"\"}".formatted(id).getBytes(UTF_8)));
         // Another group is given every record once more
         try (WorkerProcess first = start(Map.of("MP_MESSAGING_INCOMING_REQUESTS_GROUP_ID", "one"))) {
             topics.outcome(id);
@@ -175,7 +175,7 @@ class StartAndStopIT {
 
     private static List<String> headers(ConsumerRecord<byte[], byte[]> record) {
         return StreamSupport.stream(record.headers().spliterator(), false)
-                .map(header -> header.key() + ": " + new String(header.value(), StandardCharsets.UTF_8))
+                .map(header -> header.key() + ": " + new String(header.value(), UTF_8))
                 .sorted().toList();
     }
 

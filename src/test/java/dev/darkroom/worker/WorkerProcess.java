@@ -28,6 +28,8 @@ final class WorkerProcess implements AutoCloseable {
             Path log = Files.createTempFile(folder, "worker-", ".log");
             List<String> command = new ArrayList<>(List.of(
                     Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx512m",
+                    // As the tests themselves have it, see pom.xml
+                    "-XX:TieredStopAtLevel=1",
                     "-jar", RUNNER.toString(), "worker"));
             ProcessBuilder builder = new ProcessBuilder(command)
                     .redirectErrorStream(true)

@@ -1,11 +1,13 @@
 package dev.darkroom.worker;
 
 import static dev.darkroom.worker.Topics.header;
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.digest.Sha256;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.outcome.IdempotencyStore;
 import dev.darkroom.worker.store.MinioImageStore;
@@ -21,10 +23,8 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.UUID;
 import java.util.stream.IntStream;
@@ -86,7 +86,7 @@ class WorkerTest {
         JsonNode image = completed.at("/images/0");
         assertThat(image.get("seed").asLong()).isEqualTo(7);
         byte[] file = stored(image.get("key").asText());
-        assertThat(image.get("sha256").asText()).isEqualTo(sha256(file));
+        assertThat(image.get("sha256").asText()).isEqualTo(Sha256.hex(file));
         assertThat(image.get("bytes").asLong()).isEqualTo(file.length);
         assertThat(ImageIO.read(new ByteArrayInputStream(file)).getWidth()).isEqualTo(image.get("width").asInt());
         assertThat(new String(file, StandardCharsets.ISO_8859_1)).contains("parameters", "Sampler: DPM++ 2M");
@@ -109,9 +109,9 @@ class WorkerTest {
     void theTraceContextIsPassedOn() {
         String id = id();
         var record = new ProducerRecord<byte[], byte[]>(Topics.REQUESTS, null,
-                "{\"requestId\": \"%s\", \"prompt\": \"a pear\", \"steps\": 1}".formatted(id).getBytes());
-        record.headers().add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".getBytes());
-        record.headers().add("tracestate", "vendor=1".getBytes());
+                "{\"requestId\": \"%s\", \"prompt\": \"a pear\", \"steps\": 1}".formatted(id).getBytes(UTF_8));
+        record.headers().add("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01".getBytes(UTF_8));
+        record.headers().add("tracestate", "vendor=1".getBytes(UTF_8));
         topics.send(record);
 
         ConsumerRecord<byte[], byte[]> outcome = topics.outcome(id);
@@ -135,6 +135,70 @@ class WorkerTest {
 
         ids.forEach(id -> assertThat(json(topics.outcome(id)).at("/timings/batchSize").asInt()).isGreaterThan(1));
         assertThat(json(topics.outcome(other)).at("/timings/batchSize").asInt()).isEqualTo(1);
+    }
+
+    @Test
+    void requestsWithTheSameAdaptersShareABatchWhoseEventsTellTheSwitch() throws Exception {
+        String blocker = id();
+        long before = faults.attempts(FaultInjection.SILENCE);
+        topics.send(request(blocker, FaultInjection.SILENCE));
+        await().atMost(Duration.ofSeconds(30)).until(() -> faults.attempts(FaultInjection.SILENCE) > before);
+        double switches = metric("darkroom_adapter_switches_total");
+        String ink = "[{\"name\": \"ink\", \"scale\": 0.5}]";
+        List<String> adapted = List.of(id(), id());
+        List<String> plain = List.of(id(), id());
+        for (int i = 0; i < 2; i++) {
+            topics.send(withAdapters(adapted.get(i), "final", ink));
+            topics.send(withAdapters(plain.get(i), "final", "[]"));
+        }
+        await().atMost(Duration.ofSeconds(20)).until(() -> metric("darkroom_backlog") == 4);
+        faults.breakSilence();
+
+        assertThat(adapted).allSatisfy(id -> {
+            JsonNode completed = json(topics.outcome(id));
+            assertThat(completed.at("/parameters/adapters/0/name").asText()).isEqualTo("ink");
+            assertThat(completed.at("/parameters/adapters/0/scale").asDouble()).isEqualTo(0.5);
+            assertThat(completed.at("/timings/batchSize").asInt()).isEqualTo(2);
+            assertThat(completed.at("/timings/adapterSwitch").asDouble()).isPositive();
+            assertThat(new String(stored(completed.at("/images/0/key").asText()), StandardCharsets.ISO_8859_1))
+                    .contains("ink:0.5");
+        });
+        assertThat(plain).allSatisfy(id -> {
+            JsonNode completed = json(topics.outcome(id));
+            assertThat(completed.at("/parameters").has("adapters")).isFalse();
+            assertThat(completed.at("/timings/batchSize").asInt()).isEqualTo(2);
+            assertThat(completed.at("/timings/adapterSwitch").asDouble()).as("back to the plain weights").isPositive();
+        });
+        assertThat(metric("darkroom_adapter_switches_total")).isGreaterThanOrEqualTo(switches + 2);
+    }
+
+    @Test
+    void anUnknownAdapterFailsWithThoseThatAreThere() {
+        String id = id();
+        topics.send(withAdapters(id, "final", "[{\"name\": \"oil\"}]"));
+
+        JsonNode failed = json(topics.outcome(id));
+        assertThat(failed.get("reason").asText()).isEqualTo("UNSUPPORTED_PARAMETERS");
+        assertThat(failed.get("field").asText()).isEqualTo("adapters");
+        assertThat(failed.get("message").asText()).isEqualTo("There is no adapter oil; the model mini has ink, wash.");
+    }
+
+    @Test
+    void aProfileOfFewStepsSaysWhichAdapterItAdded() {
+        String id = id();
+        topics.send(withAdapters(id, "fast", "[{\"name\": \"ink\", \"scale\": -1}]"));
+
+        JsonNode completed = json(topics.outcome(id));
+        assertThat(completed.at("/timings/steps").asInt()).isEqualTo(4);
+        assertThat(completed.at("/parameters/guidance/scale").asDouble()).isEqualTo(1);
+        assertThat(completed.at("/parameters/adapters")).extracting(
+                adapter -> adapter.get("name").asText() + " " + adapter.get("scale").asDouble())
+                .containsExactly("ink -1.0", "wash 1.0");
+    }
+
+    private static String withAdapters(String id, String profile, String adapters) {
+        return "{\"requestId\": \"%s\", \"prompt\": \"a plum\", \"profile\": \"%s\", \"adapters\": %s}"
+                .formatted(id, profile, adapters);
     }
 
     @Test
@@ -222,8 +286,8 @@ class WorkerTest {
 
     @Test
     void whatCannotBeDecodedGoesToTheDeadLetterTopicWithTheReason() {
-        byte[] value = ("not json " + id()).getBytes(StandardCharsets.UTF_8);
-        topics.send(new ProducerRecord<>(Topics.REQUESTS, "k".getBytes(), value));
+        byte[] value = ("not json " + id()).getBytes(UTF_8);
+        topics.send(new ProducerRecord<>(Topics.REQUESTS, "k".getBytes(UTF_8), value));
 
         ConsumerRecord<byte[], byte[]> dead = topics.deadLetter(value);
         assertThat(dead.key()).asString().isEqualTo("k");
@@ -327,7 +391,7 @@ class WorkerTest {
         topics.send(json);
 
         assertThat(json(topics.outcome(id)).get("reason").asText()).isEqualTo("TOO_MANY_ATTEMPTS");
-        assertThat(header(topics.deadLetter(json.getBytes(StandardCharsets.UTF_8)), "dead-letter-reason"))
+        assertThat(header(topics.deadLetter(json.getBytes(UTF_8)), "dead-letter-reason"))
                 .contains("3 attempts");
         assertThat(faults.attempts("a poisonous mushroom")).isZero();
     }
@@ -409,10 +473,6 @@ class WorkerTest {
                 stack.accessKey(), stack.secretKey(), true, false, Duration.ofSeconds(5), Duration.ofSeconds(5)))) {
             return store.get(key).orElseThrow();
         }
-    }
-
-    private static String sha256(byte[] content) throws Exception {
-        return HexFormat.of().formatHex(MessageDigest.getInstance("SHA-256").digest(content));
     }
 
     private HttpResponse<String> get(String path) throws Exception {

@@ -8,6 +8,7 @@ import dev.darkroom.diffusion.Profile;
 import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.EventClient;
 import dev.darkroom.tools.ProgressLine;
+import dev.darkroom.worker.KafkaBinding;
 import io.cloudevents.CloudEvent;
 import java.time.Duration;
 import java.time.Instant;
@@ -60,7 +61,7 @@ final class BacklogRun {
         Set<String> open = new HashSet<>(ids);
         for (int i = 0; i < ids.size(); i++) {
             ProducerRecord<String, byte[]> message =
-                    Events.toRecord(REQUESTS, ids.get(i), events.of(request(ids.get(i)), Instant.now()));
+                    KafkaBinding.toRecord(REQUESTS, ids.get(i), events.of(request(ids.get(i)), Instant.now()));
             client.send(new ProducerRecord<>(
                     REQUESTS, i % partitions, message.key(), message.value(), message.headers()));
         }

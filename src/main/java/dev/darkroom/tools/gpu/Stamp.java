@@ -1,16 +1,13 @@
 package dev.darkroom.tools.gpu;
 
+import dev.darkroom.digest.Sha256;
 import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.Folders;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitOption;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Predicate;
@@ -64,24 +61,23 @@ record Stamp(Path file) {
 
     /** One digest of all of these. */
     static String digest(Object... parts) {
-        MessageDigest sha256 = sha256();
+        Sha256 sha256 = new Sha256();
         for (Object part : parts) {
-            sha256.update(String.valueOf(part).getBytes(StandardCharsets.UTF_8));
-            sha256.update((byte) 0);
+            // A byte that ends each, so that "ab", "c" are not "a", "bc"
+            sha256.update(part + "\0");
         }
-        return HexFormat.of().formatHex(sha256.digest());
+        return sha256.hex();
     }
 
     /** A digest of the content of those files in a folder, below it too, whose name is taken. */
     static String sources(Path folder, Predicate<String> name) {
         try (Stream<Path> walk = Files.walk(folder)) {
-            MessageDigest sha256 = sha256();
+            Sha256 sha256 = new Sha256();
             for (Path file : walk.filter(Files::isRegularFile).filter(path -> name.test(path.getFileName().toString()))
                     .sorted().toList()) {
-                sha256.update(folder.relativize(file).toString().getBytes(StandardCharsets.UTF_8));
-                sha256.update(Files.readAllBytes(file));
+                sha256.update(folder.relativize(file).toString()).update(file);
             }
-            return HexFormat.of().formatHex(sha256.digest());
+            return sha256.hex();
         } catch (IOException e) {
             throw new CommandException(folder + " cannot be read: " + e.getMessage(), e);
         }
@@ -98,14 +94,6 @@ record Stamp(Path file) {
             return digest(listing);
         } catch (IOException e) {
             throw new CommandException(folder + " cannot be read: " + e.getMessage(), e);
-        }
-    }
-
-    private static MessageDigest sha256() {
-        try {
-            return MessageDigest.getInstance("SHA-256");
-        } catch (NoSuchAlgorithmException e) {
-            throw new AssertionError("every Java platform has SHA-256", e);
         }
     }
 }

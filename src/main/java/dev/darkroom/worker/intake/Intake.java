@@ -6,6 +6,7 @@ import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
 import dev.darkroom.diffusion.UnsupportedParametersException;
 import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.KafkaBinding;
 import dev.darkroom.worker.WorkerThreads;
 import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.claim.Claims;
@@ -58,7 +59,7 @@ public class Intake {
     }
 
     private void read(Claim claim) {
-        ReadResult result = reader.read(claim.value(), claim.headers());
+        ReadResult result = KafkaBinding.read(reader, claim.headers(), claim.value());
         if (result instanceof ReadResult.Understood understood) {
             GenerationRequest request = understood.request();
             claim.identify(request.requestId());

@@ -8,9 +8,12 @@ import io.smallrye.config.ConfigMapping;
 import jakarta.annotation.Priority;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import java.io.IOException;
 import java.lang.reflect.Method;
 import java.net.URI;
 import java.net.URISyntaxException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -69,12 +72,23 @@ class SettingsCheck {
         if (Set.copyOf(names).size() < names.size()) {
             wrong.add("darkroom.topics.* are " + String.join(", ", names) + "; they must be four different topics.");
         }
+        if (!canBeWritten(config.stateDir())) {
+            wrong.add("darkroom.state-dir is " + config.stateDir() + "; it must be a folder that can be written to.");
+        }
         kafkaTrouble().ifPresent(wrong::add);
         if (!wrong.isEmpty()) {
             throw new ConfigurationException("Darkroom does not start. " + String.join(System.lineSeparator(), wrong));
         }
         unknown(properties.getPropertyNames(), System.getenv().keySet()).forEach(name ->
                 LOG.warnf("setting=unknown name=%s then=ignored", name));
+    }
+
+    private static boolean canBeWritten(Path folder) {
+        try {
+            return Files.isWritable(Files.createDirectories(folder));
+        } catch (IOException e) {
+            return false;
+        }
     }
 
     /** What Kafka's own client says to its settings, without connecting to anything. */

@@ -1,7 +1,7 @@
 package dev.darkroom.worker.outcome;
 
-import dev.darkroom.contract.Events;
 import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.KafkaBinding;
 import dev.darkroom.worker.Tracing;
 import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.outcome.KafkaPublisher.RefusedForGoodException;
@@ -39,19 +39,19 @@ public class Publisher {
      * @throws RefusedForGoodException if it cannot be sent even so
      */
     void outcome(Claim claim, CloudEvent event) {
-        ProducerRecord<byte[], byte[]> record = Events.toRecord(topics.completions(), claim.key(), event);
+        ProducerRecord<byte[], byte[]> record = KafkaBinding.toRecord(topics.completions(), claim.key(), event);
         tracing.inject(claim.span(), claim.headers(), record.headers());
         try {
             kafka.send(record);
         } catch (RefusedForGoodException e) {
             LOG.warnf("outcome=refused then=\"under the request id\" %s reason=\"%s\"", claim, e.getMessage());
-            kafka.send(Events.toRecord(topics.completions(), bytes(String.valueOf(event.getSubject())), event));
+            kafka.send(KafkaBinding.toRecord(topics.completions(), bytes(String.valueOf(event.getSubject())), event));
         }
     }
 
     /** Says how far a request is, without waiting for anything. */
     public void progress(Claim claim, CloudEvent event) {
-        ProducerRecord<byte[], byte[]> record = Events.toRecord(topics.progress(), claim.key(), event);
+        ProducerRecord<byte[], byte[]> record = KafkaBinding.toRecord(topics.progress(), claim.key(), event);
         tracing.inject(claim.span(), claim.headers(), record.headers());
         kafka.sendInBackground(record);
     }

@@ -1,6 +1,6 @@
 package dev.darkroom.worker.store;
 
-import dev.darkroom.contract.Sha256;
+import dev.darkroom.digest.Sha256;
 import io.minio.BucketExistsArgs;
 import io.minio.GetObjectArgs;
 import io.minio.MakeBucketArgs;

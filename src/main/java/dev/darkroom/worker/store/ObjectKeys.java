@@ -1,7 +1,7 @@
 package dev.darkroom.worker.store;
 
 import dev.darkroom.contract.ImageFormat;
-import dev.darkroom.contract.Sha256;
+import dev.darkroom.digest.Sha256;
 import java.util.regex.Pattern;
 
 /**
