@@ -305,8 +305,8 @@ public final class GenerateCommand implements Callable<Integer> {
     }
 
     /** In milliseconds, those of the batch but for {@code imageEncoding}. */
-    private record Timings(OptionalDouble adapterSwitch, double textEncoding, double denoising, double decoding, double imageEncoding, int steps,
-            int batchSize) {
+    private record Timings(OptionalDouble adapterSwitch, double textEncoding, double denoising, double decoding,
+            double imageEncoding, int steps, int batchSize) {
     }
 
     /** Reads an adapter and its scale. */

@@ -118,7 +118,8 @@ final class Adapters implements AutoCloseable {
                 PtNDArray weight = parameters(place[0]).get(place[1]);
                 NDArray down = tensors.get(String.join("/", place[0], place[1], place[2], "down"));
                 if (weight == null || down == null) {
-                    throw new BundleException("The adapter " + name + " does not fit the bundle: there is nothing for " + key + ".");
+                    throw new BundleException(
+                            "The adapter " + name + " does not fit the bundle: there is nothing for " + key + ".");
                 }
                 products.add(new Product(weight, Long.parseLong(place[2]), (PtNDArray) up, (PtNDArray) down));
                 if (place[0].equals(ModelBundle.TEXT_ENCODER)) {

@@ -12,7 +12,8 @@ import java.util.Arrays;
 import java.util.Map;
 
 /**
- * The operators of {@code src/main/cpp}, on one device. {@code operators.pt} has a method for each. Only the generating thread may call them.
+ * The operators of {@code src/main/cpp}, on one device. {@code operators.pt} has a method for each. Only the generating thread
+ * may call them.
  */
 final class Operators {
 

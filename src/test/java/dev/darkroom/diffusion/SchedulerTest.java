@@ -134,8 +134,8 @@ class SchedulerTest {
     private static SchedulerConfig config(String betaSchedule, String spacing, String predictionType) {
         JsonNode config = GOLDEN.get("config");
         return new SchedulerConfig(config.get("beta_start").asDouble(), config.get("beta_end").asDouble(),
-                betaSchedule, config.get("num_train_timesteps").asInt(), config.get("steps_offset").asInt(), Optional.ofNullable(spacing),
-                predictionType);
+                betaSchedule, config.get("num_train_timesteps").asInt(), config.get("steps_offset").asInt(),
+                Optional.ofNullable(spacing), predictionType);
     }
 
     private static void assertCloseTo(double[] actual, double[] expected) {
