@@ -152,9 +152,9 @@ def _in_peft(model: str, name: str) -> str:
 def _product(
     file: Path, layer: str, parts: Mapping[str, tuple[str, Tensor]], shape: tuple[int, int], alphas: "_Alphas"
 ) -> Product:
-    for part, other in (("up", "down"), ("down", "up")):
+    for part in ("up", "down"):
         if part not in parts:
-            key = parts.get(other, parts.get("alpha"))[0]
+            key = next(key for key, _ in parts.values())
             raise LoraError(file, f"the key {key} has no counterpart: the {part} weight of {layer} is missing")
     (up_key, up), (down_key, down) = parts["up"], parts["down"]
     for key, tensor in (parts["up"], parts["down"]):
