@@ -28,9 +28,17 @@ record WeightChanges(ScriptMethods methods, boolean onGpu) implements AutoClosea
     record Product(PtNDArray weight, long row, PtNDArray up, PtNDArray down) {
     }
 
-    /** Copies of host tensors that the device reads fast, attached to {@code host}; on a CPU the tensors themselves. */
+    /**
+     * Host tensors where the device reads them fast: copies attached to {@code host}, in whose place the tensors are freed. On a
+     * CPU they stay what they are.
+     */
     NDList pageLocked(NDManager host, NDList tensors) {
-        return onGpu ? methods.call("page_locked", locked -> list(locked, host), IValue.listFrom(array(tensors))) : tensors;
+        if (!onGpu) {
+            return tensors;
+        }
+        try (tensors) {
+            return methods.call("page_locked", locked -> list(locked, host), IValue.listFrom(array(tensors)));
+        }
     }
 
     /** Copies of weights in the host's memory, page-locked for a GPU, attached to {@code host}. */

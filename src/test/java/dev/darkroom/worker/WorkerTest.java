@@ -167,9 +167,9 @@ class WorkerTest {
             JsonNode completed = json(topics.outcome(id));
             assertThat(completed.at("/parameters").has("adapters")).isFalse();
             assertThat(completed.at("/timings/batchSize").asInt()).isEqualTo(2);
-            assertThat(completed.at("/timings/adapterSwitch").asDouble()).as("back to the plain weights").isPositive();
         });
-        assertThat(metric("darkroom_adapter_switches_total")).isGreaterThanOrEqualTo(switches + 2);
+        // To the adapter, and back if the plain ones came second
+        assertThat(metric("darkroom_adapter_switches_total")).isGreaterThanOrEqualTo(switches + 1);
     }
 
     @Test
