@@ -1,7 +1,6 @@
 package dev.darkroom.contract;
 
 import dev.darkroom.digest.Sha256;
-import java.nio.ByteBuffer;
 import java.time.Instant;
 import java.util.Collections;
 import java.util.Map;
@@ -57,13 +56,25 @@ public record GenerationRequest(
      * of every image exact.
      */
     public long resolvedSeed() {
-        return seed.orElseGet(() ->
-                ByteBuffer.wrap(new Sha256().update(requestId).bytes()).getLong() >>> 12);
+        return seed.orElseGet(() -> Identity.seed(Sha256.hex(requestId)));
     }
 
     /** The seed of one of the images: they count up from {@link #resolvedSeed()}, and wrap where 64 bits end. */
     public long seedOf(int index) {
         return resolvedSeed() + index;
+    }
+
+    /** Which request it is. Computes two digests, those that all else follows from. */
+    public Identity identity() {
+        String idDigest = Sha256.hex(requestId);
+        String canonical = RequestJson.canonical(this, seed.orElseGet(() -> Identity.seed(idDigest)));
+        return new Identity(requestId, idDigest, Sha256.hex(canonical));
+    }
+
+    /** The request with its seed resolved. */
+    public GenerationRequest seeded(Identity identity) {
+        return seed.isPresent() ? this : new GenerationRequest(requestId, prompt, negativePrompt, profile, overrides,
+                OptionalLong.of(Identity.seed(identity.idDigest())), count, format, deadline, metadata);
     }
 
     /**
@@ -72,6 +83,6 @@ public record GenerationRequest(
      * says until when and not what. A request id that comes again with another digest was reused for something else.
      */
     public String digest() {
-        return Sha256.hex(RequestJson.canonical(this));
+        return identity().digest();
     }
 }

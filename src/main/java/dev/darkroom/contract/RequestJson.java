@@ -47,9 +47,9 @@ final class RequestJson {
     }
 
     /** The text that a request's digest is taken of: no white space, the seed resolved, no deadline. */
-    static String canonical(GenerationRequest request) {
+    static String canonical(GenerationRequest request, long seed) {
         ObjectNode json = of(request);
-        json.put("seed", request.resolvedSeed());
+        json.put("seed", seed);
         json.remove("deadline");
         return json.toString();
     }

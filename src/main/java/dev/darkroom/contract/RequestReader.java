@@ -20,7 +20,6 @@ import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
-import java.util.Arrays;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -31,7 +30,6 @@ import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Supplier;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
 
@@ -49,8 +47,6 @@ public final class RequestReader {
     private static final int MAX_VIOLATIONS = 3;
     /** Longest part of another library's message that is repeated, in characters. */
     private static final int MAX_MESSAGE = 200;
-    private static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
-    private static final String REQUEST_ID_ALLOWED = "1 to 64 of letters, digits, '.', '_' and '-'";
 
     private static final ObjectMapper MAPPER = JsonMapper.builder(new JsonFactoryBuilder()
                     .streamReadConstraints(StreamReadConstraints.builder().maxNestingDepth(MAX_DEPTH).build())
@@ -163,8 +159,7 @@ public final class RequestReader {
                         .map(adapter -> new Adapter(adapter.get("name").textValue(), number(adapter, "scale").orElse(1)))
                         .toList());
         ImageFormat format = text(json.path("output"), "format")
-                .map(label -> Arrays.stream(ImageFormat.values()).filter(f -> f.label().equals(label)).findFirst()
-                        .orElseThrow())
+                .map(label -> MAPPER.convertValue(label, ImageFormat.class))
                 .orElse(ImageFormat.PNG);
         Map<String, String> metadata = new LinkedHashMap<>();
         json.path("metadata").properties().forEach(e -> metadata.put(e.getKey(), e.getValue().textValue()));
@@ -265,10 +260,10 @@ public final class RequestReader {
     private static String requestId(JsonNode json) throws UndecodableException {
         JsonNode requestId = json.path("requestId");
         if (requestId.isMissingNode()) {
-            throw new UndecodableException("requestId is missing; it must be " + REQUEST_ID_ALLOWED);
+            throw new UndecodableException("requestId is missing; it must be " + Identity.REQUEST_ID_ALLOWED);
         }
-        if (!requestId.isTextual() || !REQUEST_ID.matcher(requestId.textValue()).matches()) {
-            throw new UndecodableException(Violation.of("requestId", REQUEST_ID_ALLOWED, requestId).sentence());
+        if (!requestId.isTextual() || !Identity.REQUEST_ID.matcher(requestId.textValue()).matches()) {
+            throw new UndecodableException(Violation.of("requestId", Identity.REQUEST_ID_ALLOWED, requestId).sentence());
         }
         return requestId.textValue();
     }

@@ -46,7 +46,7 @@ class GenerationRequestTest {
 
     @Test
     void theDigestIsTheSha256OfTheCanonicalJson() {
-        assertThat(RequestJson.canonical(request(PLAIN))).isEqualTo("""
+        assertThat(RequestJson.canonical(request(PLAIN), request(PLAIN).resolvedSeed())).isEqualTo("""
                 {"requestId":"order-4711","prompt":"a red apple","profile":"final","count":1,\
                 "output":{"format":"png"},"seed":408815887446068}""");
         assertThat(request(PLAIN).digest())

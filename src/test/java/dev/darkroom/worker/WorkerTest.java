@@ -386,7 +386,7 @@ class WorkerTest {
         String id = id();
         String json = request(id, "a poisonous mushroom");
         for (int attempt = 0; attempt < 3; attempt++) {
-            idempotency.countAttempt(id, Records.read(json).digest());
+            idempotency.countAttempt(Records.read(json).identity());
         }
         topics.send(json);
 
@@ -400,7 +400,7 @@ class WorkerTest {
     void aSuspectGetsAnotherChance() {
         String id = id();
         String json = request(id, "a suspicious mushroom");
-        idempotency.countAttempt(id, Records.read(json).digest());
+        idempotency.countAttempt(Records.read(json).identity());
         topics.send(json);
 
         assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed");

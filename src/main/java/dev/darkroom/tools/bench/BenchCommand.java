@@ -13,6 +13,7 @@ import dev.darkroom.tools.ProgressLine;
 import dev.darkroom.tools.QuietLog;
 import dev.darkroom.tools.StackProcess;
 import dev.darkroom.torch.DeviceSelection;
+import dev.darkroom.worker.generate.GeneratorSource;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Metrics;
 import java.nio.file.Path;
@@ -48,10 +49,13 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom bench --requests 200 --profile final --json",
+            "  darkroom bench --requests 2000 --generator instant  what all but the generator carries",
             "  darkroom bench --requests 800 --devices 0,1  two workers against one, each on a GPU",
             "  darkroom bench gpu --bundle models/sd15      every profile on a GPU: time, memory, cold start"
         })
 public final class BenchCommand implements Callable<Integer> {
+
+    private static final String BUNDLE = "bundle";
 
     private final ProgressLine progress = ProgressLine.onStandardError();
 
@@ -69,6 +73,11 @@ public final class BenchCommand implements Callable<Integer> {
             description = "Devices of several workers, separated by commas: CUDA indices of GPUs, or cpu.")
     private List<DeviceSelection> devices = List.of();
 
+    @Option(names = "--generator", paramLabel = "G", defaultValue = BUNDLE,
+            description = "bundle generates the images. instant hands out prepared pixels, 512×512, so that the throughput is "
+                    + "that of everything else: admission, encoding, upload, publishing.")
+    private String generator;
+
     @Option(names = "--json", description = "Prints the report also as one JSON object, the last line of standard output.")
     private boolean json;
 
@@ -76,6 +85,13 @@ public final class BenchCommand implements Callable<Integer> {
     public Integer call() throws JsonProcessingException {
         if (requests < 1) {
             throw new ParameterException(spec.commandLine(), "--requests is %d; it must be at least 1".formatted(requests));
+        }
+        if (!List.of(BUNDLE, InstantGeneratorSource.NAME).contains(generator)) {
+            throw new ParameterException(spec.commandLine(),
+                    "--generator is %s; it must be bundle or instant".formatted(generator));
+        }
+        if (!generator.equals(BUNDLE) && !devices.isEmpty()) {
+            throw new ParameterException(spec.commandLine(), "--generator instant uses no device, so there are no --devices");
         }
         if (devices.size() == 1) {
             throw new ParameterException(spec.commandLine(), "--devices names one device; it must name those of "
@@ -92,7 +108,7 @@ public final class BenchCommand implements Callable<Integer> {
         progress.show("starting a Kafka broker, an S3 store and the worker …");
         try (StackProcess stack = StackProcess.start(folder.resolve("stack.log"))) {
             exitCode = devices.isEmpty()
-                    ? EmbeddedWorker.run(stack, folder, Map.of(), () -> measure(stack))
+                    ? EmbeddedWorker.run(stack, folder, settings(), () -> measure(stack))
                     : measureWorkers(stack, folder);
         }
         if (exitCode == ExitCode.OK) {
@@ -101,6 +117,10 @@ public final class BenchCommand implements Callable<Integer> {
             System.err.println("Logs: " + folder);
         }
         return exitCode;
+    }
+
+    private Map<String, String> settings() {
+        return generator.equals(BUNDLE) ? Map.of() : Map.of(GeneratorSource.OTHER, generator);
     }
 
     private int measure(StackProcess stack) throws JsonProcessingException {
@@ -112,12 +132,18 @@ public final class BenchCommand implements Callable<Integer> {
             }, event -> {
             });
             double before = busySeconds();
+            double processor = processorSeconds();
             backlog.run(IntStream.range(0, requests).mapToObj("bench-%05d"::formatted).toList(), () -> {
             }, measurement::add);
             measurement.busy(busySeconds() - before);
+            measurement.processor(processorSeconds() - processor);
         }
         Report report = measurement.report(profile.label());
         return tell(report.toText(), report, report.failed());
+    }
+
+    private static double processorSeconds() {
+        return ProcessHandle.current().info().totalCpuDuration().map(time -> time.toNanos() / 1e9).orElse(Double.NaN);
     }
 
     private int measureWorkers(StackProcess stack, Path folder) throws JsonProcessingException {

@@ -19,6 +19,7 @@ final class Measurement {
     private Instant firstBatch = Instant.MAX;
     private Instant lastOutcome = Instant.MIN;
     private double busySeconds = Double.NaN;
+    private double processorSeconds = Double.NaN;
 
     /** What several workers did at once. They were busy for as long as each was on average. */
     static Measurement of(List<Measurement> workers) {
@@ -54,6 +55,11 @@ final class Measurement {
         busySeconds = seconds;
     }
 
+    /** Tells what processor time all of it took, in seconds. */
+    void processor(double seconds) {
+        processorSeconds = seconds;
+    }
+
     /** {@link Instant#MIN} if there was none. */
     Instant lastOutcome() {
         return lastOutcome;
@@ -77,7 +83,8 @@ final class Measurement {
                 any == null ? "" : any.model().engine(), any != null && any.model().compiled(), completed.size(), failed,
                 images, seconds, seconds == 0 ? 0 : images / seconds, batches == 0 ? 0 : images / batches,
                 // The two clocks are read a moment apart
-                seconds == 0 ? 0 : Math.min(1, busySeconds / seconds), stages);
+                seconds == 0 ? 0 : Math.min(1, busySeconds / seconds),
+                Double.isNaN(processorSeconds) || images == 0 ? null : 1e3 * processorSeconds / images, stages);
     }
 
     private Report.Percentiles percentiles(ToDoubleFunction<Completed.Timings> stage) {

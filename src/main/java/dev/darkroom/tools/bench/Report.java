@@ -1,5 +1,6 @@
 package dev.darkroom.tools.bench;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.util.Locale;
 import java.util.Map;
 
@@ -18,6 +19,8 @@ import java.util.Map;
  * @param imagesPerSecond throughput over that time
  * @param batchSize images in a batch, on average
  * @param generatorBusyShare share of that time, 0 to 1, in which the generator had a batch
+ * @param processorMilliseconds processor time an image of this process, which is the worker and its client; null where the
+ *     workers are processes of their own
  * @param stages milliseconds by stage, named as in the completed event
  */
 record Report(
@@ -33,6 +36,7 @@ record Report(
         double imagesPerSecond,
         double batchSize,
         double generatorBusyShare,
+        @JsonInclude(JsonInclude.Include.NON_NULL) Double processorMilliseconds,
         Map<String, Percentiles> stages) {
 
     /** Percentiles over the requests, in milliseconds. */
@@ -47,6 +51,9 @@ record Report(
         line(text, "throughput      %.2f images a second (%d in %.1f s)", imagesPerSecond, images, seconds);
         line(text, "batches         of %.1f images on average", batchSize);
         line(text, "generator busy  %.1f %% of the time", 100 * generatorBusyShare);
+        if (processorMilliseconds != null) {
+            line(text, "processor       %.1f ms an image, of this process: the worker and its client", processorMilliseconds);
+        }
         line(text, "");
         line(text, "%-16s %10s %10s %10s   ms", "stage", "p50", "p90", "p99");
         stages.forEach((stage, ms) -> line(text, "%-16s %10.1f %10.1f %10.1f", words(stage), ms.p50(), ms.p90(), ms.p99()));

@@ -1,6 +1,7 @@
 package dev.darkroom.worker.claim;
 
 import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.Identity;
 import dev.darkroom.diffusion.ImagePrompt;
 import java.time.Instant;
 import java.util.List;
@@ -10,19 +11,24 @@ import java.util.stream.IntStream;
  * A request under way.
  *
  * @param claim the claim on the record that it came with
- * @param digest the request's digest
+ * @param request with its seed resolved
+ * @param identity which request it is
  * @param attempts how often a process ended while it generated this request; one that was tried before runs alone
  */
-public record Job(Claim claim, GenerationRequest request, String digest, int attempts) {
+public record Job(Claim claim, GenerationRequest request, Identity identity, int attempts) {
 
     /** A request that nothing is known of yet. */
     public Job(Claim claim, GenerationRequest request) {
-        this(claim, request, request.digest(), 0);
+        this(claim, request, request.identity());
+    }
+
+    private Job(Claim claim, GenerationRequest request, Identity identity) {
+        this(claim, request.seeded(identity), identity, 0);
     }
 
     /** The same request, attempted so often before. */
     public Job attempted(int times) {
-        return new Job(claim, request, digest, times);
+        return new Job(claim, request, identity, times);
     }
 
     /** Whether the request is under suspicion of ending the process. */

@@ -133,7 +133,7 @@ public class Delivery {
         GenerationRequest request = job.request();
         ImageFormat format = request.format();
         StoredObject object = store.putIfAbsent(
-                ObjectKeys.image(request.requestId(), job.digest(), index, format), file, format.contentType(),
+                ObjectKeys.image(job.identity(), index, format), file, format.contentType(),
                 Map.of("request-id", request.requestId(), "seed", Long.toString(image.seed())));
         return new Completed.Image(object.bucket(), object.key(), object.uri(), object.etag(), object.sha256(),
                 object.bytes(), image.width(), image.height(), image.seed());

@@ -2,6 +2,7 @@ package dev.darkroom.worker.generate;
 
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.contract.Identity;
 import dev.darkroom.worker.StartException;
 import dev.darkroom.worker.claim.Job;
 import java.io.IOException;
@@ -34,7 +35,11 @@ final class AttemptJournal implements AutoCloseable {
     record Entry(String requestId, String digest) {
 
         static Entry of(Job job) {
-            return new Entry(job.request().requestId(), job.digest());
+            return new Entry(job.identity().requestId(), job.identity().digest());
+        }
+
+        Identity identity() {
+            return new Identity(requestId, digest);
         }
     }
 

@@ -26,6 +26,7 @@ import io.quarkus.runtime.StartupEvent;
 import jakarta.annotation.PreDestroy;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
+import jakarta.enterprise.inject.Instance;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.HashSet;
@@ -47,7 +48,7 @@ public class Generator {
     private static final Logger LOG = Logger.getLogger(Generator.class);
 
     private final DarkroomConfig config;
-    private final GeneratorSource source;
+    private final Instance<GeneratorSource> source;
     private final ImageStore store;
     private final IdempotencyStore idempotency;
     private final Backlog backlog;
@@ -67,7 +68,7 @@ public class Generator {
     private volatile Instant lastStep;
     private volatile boolean ready;
 
-    Generator(DarkroomConfig config, GeneratorSource source, ImageStore store, IdempotencyStore idempotency,
+    Generator(DarkroomConfig config, Instance<GeneratorSource> source, ImageStore store, IdempotencyStore idempotency,
             Backlog backlog, Delivery delivery, Claims claims, ProgressReports progress, WorkerMetrics metrics,
             ProcessExit exit, ObjectMapper json) {
         this.config = config;
@@ -110,10 +111,10 @@ public class Generator {
 
     private void run() {
         try (AttemptJournal journal = AttemptJournal.open(config.stateDir(), json);
-                ImageGenerator opened = source.open()) {
+                ImageGenerator opened = source.get().open()) {
             images = opened;
             store.open();
-            journal.unfinished().forEach(entry -> idempotency.countAttempt(entry.requestId(), entry.digest()));
+            journal.unfinished().forEach(entry -> idempotency.countAttempt(entry.identity()));
             journal.end();
             ready = true;
             claims.open();

@@ -9,11 +9,16 @@ import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.torch.DiffusionPipeline;
 import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.StartException;
+import io.quarkus.arc.lookup.LookupUnlessProperty;
 import jakarta.inject.Singleton;
 
 /** Where the generator comes from: the configured bundle on the configured device. */
 @Singleton
+@LookupUnlessProperty(name = GeneratorSource.OTHER, stringValue = "instant", lookupIfMissing = true)
 public class GeneratorSource {
+
+    /** A property that puts another bean in this one's place, for a benchmark in the worker's process. */
+    public static final String OTHER = "bench.generator";
 
     private final DarkroomConfig config;
 

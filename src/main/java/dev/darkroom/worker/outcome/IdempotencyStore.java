@@ -1,6 +1,7 @@
 package dev.darkroom.worker.outcome;
 
 import dev.darkroom.contract.Events;
+import dev.darkroom.contract.Identity;
 import dev.darkroom.worker.claim.Job;
 import dev.darkroom.worker.store.ImageStore;
 import dev.darkroom.worker.store.ObjectKeys;
@@ -55,14 +56,13 @@ public class IdempotencyStore {
 
     /** Looks a request up. */
     public Known find(Job job) {
-        String requestId = job.request().requestId();
-        return outcome(requestId, job.digest()).orElseGet(() -> new Pending(attempts(requestId, job.digest())));
+        return outcome(job.identity()).orElseGet(() -> new Pending(attempts(job.identity())));
     }
 
-    private Optional<Known> outcome(String requestId, String digest) {
-        return store.get(ObjectKeys.outcome(requestId)).map(content -> {
-            CloudEvent outcome = read(requestId, content);
-            return digest.equals(outcome.getExtension(REQUEST_DIGEST)) ? new Concluded(outcome) : new Taken();
+    private Optional<Known> outcome(Identity identity) {
+        return store.get(ObjectKeys.outcome(identity)).map(content -> {
+            CloudEvent outcome = read(identity.requestId(), content);
+            return identity.digest().equals(outcome.getExtension(REQUEST_DIGEST)) ? new Concluded(outcome) : new Taken();
         });
     }
 
@@ -74,23 +74,23 @@ public class IdempotencyStore {
         }
     }
 
-    private int attempts(String requestId, String digest) {
+    private int attempts(Identity identity) {
         int attempts = 0;
-        while (store.get(ObjectKeys.attempt(requestId, digest, attempts + 1)).isPresent()) {
+        while (store.get(ObjectKeys.attempt(identity, attempts + 1)).isPresent()) {
             attempts++;
         }
         return attempts;
     }
 
     /** Counts an attempt at a request that the process did not survive. */
-    public void countAttempt(String requestId, String digest) {
-        if (outcome(requestId, digest).isPresent()) {
+    public void countAttempt(Identity identity) {
+        if (outcome(identity).isPresent()) {
             return;
         }
         // A PUT whose answer was lost is tried again, and finds itself: by this it is told from somebody else's
         byte[] mark = UUID.randomUUID().toString().getBytes(StandardCharsets.UTF_8);
         int number = 1;
-        while (!counted(ObjectKeys.attempt(requestId, digest, number), mark)) {
+        while (!counted(ObjectKeys.attempt(identity, number), mark)) {
             number++;
         }
     }
@@ -106,11 +106,11 @@ public class IdempotencyStore {
      * @return the outcome that stays, or that the request id is taken
      */
     public Known conclude(Job job, CloudEvent outcome) {
-        String requestId = job.request().requestId();
-        CloudEvent signed = CloudEventBuilder.v1(outcome).withExtension(REQUEST_DIGEST, job.digest()).build();
-        StoredObject stored = store.putIfAbsent(ObjectKeys.outcome(requestId), Events.toStructured(signed),
+        Identity identity = job.identity();
+        CloudEvent signed = CloudEventBuilder.v1(outcome).withExtension(REQUEST_DIGEST, identity.digest()).build();
+        StoredObject stored = store.putIfAbsent(ObjectKeys.outcome(identity), Events.toStructured(signed),
                 Events.STRUCTURED_CONTENT_TYPE, Map.of());
-        return stored.created() ? new Concluded(signed) : outcome(requestId, job.digest()).orElseThrow(() ->
-                new IllegalStateException("The stored outcome of request " + requestId + " was deleted meanwhile."));
+        return stored.created() ? new Concluded(signed) : outcome(identity).orElseThrow(() ->
+                new IllegalStateException("The stored outcome of request " + identity.requestId() + " was deleted meanwhile."));
     }
 }

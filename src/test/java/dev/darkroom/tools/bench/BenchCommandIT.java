@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -22,11 +23,34 @@ class BenchCommandIT {
 
     @Test
     void everyWorkerGetsAsManyRequestsOfTheBacklogThatTheyShare() throws Exception {
-        Process process = new ProcessBuilder(
+        JsonNode report = bench("--devices", "cpu,cpu", "--requests", "16", "--json");
+
+        assertThat(report.at("/one/completed").asInt()).isEqualTo(16);
+        assertThat(report.at("/all/completed").asInt()).isEqualTo(16);
+        assertThat(report.path("workers")).hasSize(2).extracting(worker -> worker.path("images").asInt()).containsOnly(8);
+        assertThat(report.path("workers")).allSatisfy(
+                worker -> assertThat(worker.path("generatorBusyShare").asDouble()).isBetween(0.5, 1.0));
+        assertThat(report.path("ratio").asDouble()).isPositive();
+    }
+
+    @Test
+    void preparedPixelsShowWhatAllButTheGeneratorCarries() throws Exception {
+        JsonNode report = bench("--generator", "instant", "--requests", "40", "--json");
+
+        assertThat(report.path("completed").asInt()).isEqualTo(40);
+        assertThat(report.path("bundle").asText()).isEqualTo("instant");
+        assertThat(report.path("generatorBusyShare").asDouble()).isLessThan(0.5);
+        assertThat(report.path("processorMilliseconds").asDouble()).isPositive();
+        assertThat(report.at("/stages/imageEncoding/p50").asDouble()).as("512×512 pixels are compressed").isGreaterThan(1);
+    }
+
+    private JsonNode bench(String... arguments) throws Exception {
+        List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                 "-Dcli.home=" + Path.of("").toAbsolutePath(), "-Xmx512m",
-                "-jar", "target/quarkus-app/quarkus-run.jar",
-                "bench", "--devices", "cpu,cpu", "--requests", "16", "--json")
+                "-jar", "target/quarkus-app/quarkus-run.jar", "bench"));
+        command.addAll(List.of(arguments));
+        Process process = new ProcessBuilder(command)
                 .redirectOutput(folder.resolve("out").toFile())
                 .redirectError(folder.resolve("err").toFile())
                 .start();
@@ -35,12 +59,6 @@ class BenchCommandIT {
 
         assertThat(process.exitValue()).as(Files.readString(folder.resolve("err"))).isZero();
         List<String> lines = Files.readAllLines(folder.resolve("out"), StandardCharsets.UTF_8);
-        JsonNode report = new ObjectMapper().readTree(lines.get(lines.size() - 1));
-        assertThat(report.at("/one/completed").asInt()).isEqualTo(16);
-        assertThat(report.at("/all/completed").asInt()).isEqualTo(16);
-        assertThat(report.path("workers")).hasSize(2).extracting(worker -> worker.path("images").asInt()).containsOnly(8);
-        assertThat(report.path("workers")).allSatisfy(
-                worker -> assertThat(worker.path("generatorBusyShare").asDouble()).isBetween(0.5, 1.0));
-        assertThat(report.path("ratio").asDouble()).isPositive();
+        return new ObjectMapper().readTree(lines.get(lines.size() - 1));
     }
 }

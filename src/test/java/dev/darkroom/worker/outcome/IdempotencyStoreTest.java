@@ -69,22 +69,22 @@ class IdempotencyStoreTest {
 
     @Test
     void anAttemptIsCountedOncePerProcess() {
-        one.countAttempt(id(job), job.digest());
-        another.countAttempt(id(job), job.digest());
+        one.countAttempt(job.identity());
+        another.countAttempt(job.identity());
         assertThat(one.find(job)).isEqualTo(new Pending(2));
     }
 
     @Test
     void attemptsThatAreCountedAtOnceAreAllCounted() {
         CompletableFuture.allOf(IntStream.range(0, 8).mapToObj(i -> CompletableFuture.runAsync(() ->
-                (i % 2 == 0 ? one : another).countAttempt(id(job), job.digest()))).toArray(CompletableFuture[]::new)).join();
+                (i % 2 == 0 ? one : another).countAttempt(job.identity()))).toArray(CompletableFuture[]::new)).join();
         assertThat(one.find(job)).isEqualTo(new Pending(8));
     }
 
     @Test
     void aCountedAttemptOverwritesNoOutcome() {
         String concluded = told(one.conclude(job, outcome("first")));
-        another.countAttempt(id(job), job.digest());
+        another.countAttempt(job.identity());
         assertThat(told(one.find(job))).isEqualTo(concluded);
     }
 
@@ -93,7 +93,7 @@ class IdempotencyStoreTest {
         for (int i = 0; i < 20; i++) {
             Job next = job("a lime");
             CompletableFuture<Void> counting =
-                    CompletableFuture.runAsync(() -> another.countAttempt(id(next), next.digest()));
+                    CompletableFuture.runAsync(() -> another.countAttempt(next.identity()));
             String concluded = told(one.conclude(next, outcome("first")));
             counting.join();
             assertThat(told(one.find(next))).isEqualTo(concluded);
@@ -102,7 +102,7 @@ class IdempotencyStoreTest {
 
     @Test
     void twoThatConcludeAnAttemptedRequestComeToTheSameOutcome() {
-        one.countAttempt(id(job), job.digest());
+        one.countAttempt(job.identity());
         CompletableFuture<Known> other =
                 CompletableFuture.supplyAsync(() -> another.conclude(job.attempted(1), outcome("second")));
         String first = told(one.conclude(job.attempted(1), outcome("first")));
@@ -121,7 +121,7 @@ class IdempotencyStoreTest {
     @Test
     void attemptsAreThoseOfOneRequestAlone() {
         GenerationRequest lemon = Records.read(json(id(job), "a lemon"));
-        one.countAttempt(id(job), job.digest());
+        one.countAttempt(job.identity());
         assertThat(List.of(one.find(job), one.find(new Job(null, lemon)))).containsExactly(new Pending(1), new Pending(0));
     }
 
