@@ -73,7 +73,7 @@ class GenerationRequestTest {
         String same = withAdapters("{\"scale\": 0.50, \"name\": \"wash\"}, {\"name\": \"ink\", \"scale\": 1}");
         String other = withAdapters("{\"name\": \"ink\"}, {\"name\": \"wash\", \"scale\": 0.25}");
 
-        assertThat(RequestJson.canonical(request(one)))
+        assertThat(RequestJson.canonical(request(one), 1))
                 .contains("\"adapters\":[{\"name\":\"ink\",\"scale\":1.0},{\"name\":\"wash\",\"scale\":0.5}]");
         assertThat(request(same).digest()).isEqualTo(request(one).digest());
         assertThat(request(other).digest()).isNotEqualTo(request(one).digest());
