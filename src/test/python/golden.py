@@ -4,15 +4,18 @@
 - `noise.json`: what `torch.Generator("cpu").manual_seed(seed)` draws
 - `tokenizer.json`: prompts and their token ids
 - `images.json` and the PNG files that it names: every profile, end to end, in float32 on the CPU
+- `adapters.json` and what it names: two LoRAs in the bundle's terms, and images with either, with both and with none
 
 The first two depend on the libraries alone, the others on the checkpoint, which must be the one that the bundle under
-test was compiled from. Everything is recomputed and overwritten.
+test, `--bundle`, was compiled from. Everything is recomputed and overwritten.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import shutil
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,10 @@ from diffusers import DDIMScheduler, EulerDiscreteScheduler, LCMScheduler
 from transformers import CLIPTokenizer
 
 from darkroom_bench.pipeline import SCHEDULERS, guidance_cutoff, load_pipeline, load_tiny, set_scheduler
-from darkroom_bench.profiles import GUIDANCE_SCALE, PROFILES
+from darkroom_bench.profiles import PROFILES
+from darkroom_bundle.adapters import add_adapter
+from darkroom_bundle.lora import layers_of
+from loras import random_factors, save_kohya, save_peft
 
 VERSIONS = {
     "torch": torch.__version__.split("+")[0],
@@ -272,7 +278,7 @@ def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
                 prompt,
                 negative_prompt=negative_prompt,
                 num_inference_steps=profile.steps,
-                guidance_scale=GUIDANCE_SCALE,
+                guidance_scale=profile.scale,
                 generator=torch.Generator("cpu").manual_seed(seed),
                 callback_on_step_end=guidance_cutoff(profile.cutoff),
                 callback_on_step_end_tensor_inputs=["prompt_embeds"],
@@ -298,11 +304,59 @@ def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
     return {
         "versions": VERSIONS,
         "timestepSpacing": pipeline.scheduler.config.timestep_spacing,
-        "guidanceScale": GUIDANCE_SCALE,
         # which weights these images are of
         "unet": hashlib.sha256((checkpoint / "unet/diffusion_pytorch_model.safetensors").read_bytes()).hexdigest(),
         "cases": cases,
     }
+
+
+# by layout, the layers that they change
+LORAS = {"ink": (save_kohya, (".attn", "self_attn")), "wash": (save_peft, (".attn2.", "proj_", "mid_block", "self_attn"))}
+# which of them, at which scale
+ADAPTED: tuple[dict[str, float], ...] = ({}, {"ink": 1.0}, {"wash": -0.7}, {"ink": 0.8, "wash": 1.2})
+
+
+def adapter_goldens(checkpoint: Path, tiny: Path, bundle: Path, out: Path) -> dict[str, Any]:
+    """`final` with LoRAs as diffusers loads and fuses them; the LoRAs themselves go to `out` as the bundle has them."""
+    plain = load_pipeline(checkpoint, torch.float32, "cpu")
+    layers = layers_of(plain.unet, plain.text_encoder)
+    profile = PROFILES["final"]
+    prompt, negative_prompt, seed = REQUESTS[0]
+    cases = []
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "bundle"
+        shutil.copytree(bundle, copy)
+        for index, (name, (save, kinds)) in enumerate(LORAS.items()):
+            names = [layer for layer in layers if any(kind in layer for kind in kinds)]
+            save(random_factors(layers, names, 2, 0.15, index), Path(folder) / f"{name}.safetensors")
+            add_adapter(copy, name, Path(folder) / f"{name}.safetensors", few_steps=False)
+            shutil.copy(copy / f"adapters/{name}.safetensors", out / f"{name}.safetensors")
+        for scales in ADAPTED:
+            pipeline = load_pipeline(checkpoint, torch.float32, "cpu")
+            pipeline.vae = load_tiny(tiny, torch.float32, "cpu")
+            set_scheduler(pipeline, profile)
+            for name in scales:
+                pipeline.load_lora_weights(folder, weight_name=f"{name}.safetensors", adapter_name=name)
+            if scales:
+                pipeline.set_adapters(list(scales), list(scales.values()))
+                pipeline.fuse_lora(adapter_names=list(scales))
+                pipeline.unload_lora_weights()
+            image = pipeline(
+                prompt,
+                negative_prompt=negative_prompt,
+                num_inference_steps=profile.steps,
+                guidance_scale=profile.scale,
+                generator=torch.Generator("cpu").manual_seed(seed),
+                callback_on_step_end=guidance_cutoff(profile.cutoff),
+                callback_on_step_end_tensor_inputs=["prompt_embeds"],
+            ).images[0]
+            file = f"adapters-{'-'.join(scales) or 'none'}.png"
+            image.save(out / file, optimize=True)
+            adapters = [{"name": name, "scale": scale} for name, scale in scales.items()]
+            cases.append({"adapters": adapters, "file": file})
+            print(f"adapters: {file}", flush=True)
+    request = {"prompt": prompt, "negativePrompt": negative_prompt, "seed": str(seed)}
+    return {"versions": VERSIONS, "profile": "final", **request, "adapters": list(LORAS), "cases": cases}
 
 
 def write(path: Path, golden: dict[str, Any]) -> None:
@@ -316,6 +370,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="what the bundle under test was compiled from")
     parser.add_argument("--tiny", type=Path, help="the Tiny VAE (default: tiny_vae in the checkpoint)")
+    parser.add_argument("--bundle", type=Path, default=Path(__file__).parents[3] / "models/mini", help="default: models/mini")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "resources/golden")
     options = parser.parse_args()
     transformers.logging.set_verbosity_error()
@@ -330,6 +385,7 @@ def main() -> None:
     write(options.out / "tokenizer.json", tokenizer_goldens(tokenizer))
     tiny = options.tiny or options.checkpoint / "tiny_vae"
     write(options.out / "images.json", image_goldens(options.checkpoint, tiny, options.out))
+    write(options.out / "adapters.json", adapter_goldens(options.checkpoint, tiny, options.bundle, options.out))
 
 
 if __name__ == "__main__":

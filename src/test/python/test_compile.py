@@ -56,6 +56,7 @@ def test_the_manifest_describes_the_checkpoint(bundle):
             "timestepSpacing": "leading",
             "predictionType": "epsilon",
         },
+        "fewSteps": False,
     }
     assert files.keys() == {path.name for path in bundle.iterdir()} - {"bundle.json"} == {"tokenizer.json", *MODULES}
     for name, digest in files.items():
@@ -76,6 +77,20 @@ def test_what_is_offered_can_be_chosen(checkpoint, tmp_path):
     assert manifest["sizes"] == [{"width": 128, "height": 128}, {"width": 192, "height": 64}]
     assert manifest["batchSizes"] == [1, 4]
     assert manifest["scheduler"]["timestepSpacing"] == "linspace"
+
+
+def test_a_checkpoint_that_names_no_spacing_leaves_it_to_each_scheduler(checkpoint, tmp_path):
+    copy = tmp_path / "checkpoint"
+    shutil.copytree(checkpoint, copy)
+    file = copy / "scheduler/scheduler_config.json"
+    config = json.loads(file.read_text())
+    del config["timestep_spacing"]
+    file.write_text(json.dumps(config | {"_class_name": "LCMScheduler"}))
+    compile_bundle(copy, tmp_path / "bundle")
+    manifest = json.loads((tmp_path / "bundle/bundle.json").read_text())
+    assert "timestepSpacing" not in manifest["scheduler"]
+    # and its own scheduler says what it was distilled for
+    assert manifest["fewSteps"] is True
 
 
 def test_progress_is_shown(capsys, checkpoint, tmp_path):

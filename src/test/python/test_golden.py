@@ -33,13 +33,18 @@ def coefficients(profile: Profile) -> list[list[float]]:
         if profile.scheduler == "euler-ancestral":
             up = math.sqrt(then**2 * (now**2 - then**2) / now**2)
             down = math.sqrt(then**2 - up**2)
-            row = [1 / math.sqrt(now**2 + 1), 7.5, 1, -now, down / now, 1 - down / now, 0, up]
+            row = [1 / math.sqrt(now**2 + 1), profile.scale, 1, -now, down / now, 1 - down / now, 0, up]
+        elif profile.scheduler == "lcm":
+            alpha_now, alpha_then = 1 / math.sqrt(now**2 + 1), 1 / math.sqrt(then**2 + 1)
+            variance = (10 * timestep) ** 2 + 0.25
+            skip, out = 0.25 / variance, 10 * timestep / math.sqrt(variance)
+            row = [1, profile.scale, skip + out / alpha_now, -out * now, 0, alpha_then, 0, alpha_then * then]
         else:
             alpha_now, alpha_then = 1 / math.sqrt(now**2 + 1), 1 / math.sqrt(then**2 + 1)
             gain = alpha_then * (1 - then / now)
             second = 0.5 * math.log(now / then) / math.log(sigmas[i - 1] / now) if 0 < i < profile.steps - 1 else 0
             decay = then * alpha_then / (now * alpha_now)
-            row = [1, 7.5, 1 / alpha_now, -now, decay, gain * (1 + second), -gain * second, 0]
+            row = [1, profile.scale, 1 / alpha_now, -now, decay, gain * (1 + second), -gain * second, 0]
         rows.append([timestep, *row])
     return rows
 

@@ -47,9 +47,13 @@ def of_image(profile: str, batch: int, counted: dict[Graph, Counted]) -> Counted
     """
     of = PROFILES[profile]
     decoder = "tiny_decoder.pt" if of.decoder == "tiny" else "vae_decoder.pt"
-    times = {("text_encoder.pt", None): 1, ("unet.pt", True): of.guided_steps, (decoder, None): 1}
-    if of.steps > of.guided_steps:
-        times["unet.pt", False] = of.steps - of.guided_steps
+    times: dict[tuple[str, bool | None], int] = {
+        ("text_encoder.pt", None): 1,
+        ("unet.pt", True): of.guided_steps,
+        ("unet.pt", False): of.steps - of.guided_steps,
+        (decoder, None): 1,
+    }
+    times = {part: count for part, count in times.items() if count}
     own = {(graph.module, graph.guided): graph for graph in counted if graph.batchSize == batch}
     if not times.keys() <= own.keys():
         return {}

@@ -13,16 +13,18 @@ from diffusers import (
     AutoencoderTiny,
     DPMSolverMultistepScheduler,
     EulerAncestralDiscreteScheduler,
+    LCMScheduler,
     StableDiffusionPipeline,
 )
 from diffusers.utils import is_accelerate_available
 
-from .profiles import GUIDANCE_SCALE, Profile
+from .profiles import Profile
 
 SCHEDULERS = {
     "euler-ancestral": EulerAncestralDiscreteScheduler,
     # its defaults are dpmsolver++, order 2, midpoint, lower_order_final, and a last sigma of zero
     "dpmpp-2m": DPMSolverMultistepScheduler,
+    "lcm": LCMScheduler,
 }
 
 
@@ -59,13 +61,8 @@ def load_tiny(directory: Path, dtype: torch.dtype, device: str) -> AutoencoderTi
 
 
 def set_scheduler(pipeline: StableDiffusionPipeline, profile: Profile) -> None:
-    """The profile's scheduler with the timestep spacing of the checkpoint's.
-
-    The spacing is given again, for `from_config` drops what the checkpoint's file does not say.
-    """
-    config = pipeline.scheduler.config
-    spacing = config.timestep_spacing
-    pipeline.scheduler = SCHEDULERS[profile.scheduler].from_config(config, timestep_spacing=spacing)
+    """The profile's scheduler from the configuration of the checkpoint's, whose defaults are not handed on."""
+    pipeline.scheduler = SCHEDULERS[profile.scheduler].from_config(pipeline.scheduler.config)
 
 
 def generate(
@@ -81,7 +78,7 @@ def generate(
     pixels = pipeline(
         list(prompts),
         num_inference_steps=profile.steps,
-        guidance_scale=GUIDANCE_SCALE,
+        guidance_scale=profile.scale,
         generator=[torch.Generator("cpu").manual_seed(seed) for seed in seeds],
         callback_on_step_end=guidance_cutoff(profile.cutoff),
         callback_on_step_end_tensor_inputs=["prompt_embeds"],
@@ -99,7 +96,7 @@ def float32_noise() -> Iterator[None]:
     image of a seed is not the float32 pipeline's. The worker always draws in float32.
     """
     from diffusers.pipelines.stable_diffusion import pipeline_stable_diffusion
-    from diffusers.schedulers import scheduling_euler_ancestral_discrete
+    from diffusers.schedulers import scheduling_euler_ancestral_discrete, scheduling_lcm
 
     original = pipeline_stable_diffusion.randn_tensor
 
@@ -109,5 +106,6 @@ def float32_noise() -> Iterator[None]:
     with (
         mock.patch.object(pipeline_stable_diffusion, "randn_tensor", randn_tensor),
         mock.patch.object(scheduling_euler_ancestral_discrete, "randn_tensor", randn_tensor),
+        mock.patch.object(scheduling_lcm, "randn_tensor", randn_tensor),
     ):
         yield

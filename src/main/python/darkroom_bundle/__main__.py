@@ -1,13 +1,14 @@
-"""`python -m darkroom_bundle compile --checkpoint DIR --out DIR`."""
+"""`python -m darkroom_bundle compile --checkpoint DIR --out DIR`, and what is done to a bundle later."""
 
 import argparse
+import math
 import os
 import re
 import sys
 import time
 from pathlib import Path
 
-from .format import LATENT_SCALE, parse_size
+from .format import ADAPTER_NAME, LARGEST_SCALE, LATENT_SCALE, parse_size
 
 # what the worker's CPU engine ships (DJL 0.35)
 WORKER_TORCH = "2.7.1"
@@ -16,6 +17,8 @@ WORKER_TORCH = "2.7.1"
 def main(arguments: list[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(arguments)
+    if options.command == "adapter":
+        return _adapter(options)
     # a checkpoint is a folder: nothing may be asked of a hub
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     options.tiny = options.tiny or options.checkpoint / "tiny_vae"
@@ -45,6 +48,21 @@ def _packages(options: argparse.Namespace) -> int:
     return 0
 
 
+def _adapter(options: argparse.Namespace) -> int:
+    if not (options.bundle / "bundle.json").is_file():
+        print(f"error: bundle: {options.bundle / 'bundle.json'} does not exist", file=sys.stderr)
+        return 2
+    from .adapters import add_adapter
+    from .lora import LoraError
+
+    try:
+        add_adapter(options.bundle, options.name, options.lora, options.few_steps)
+    except (LoraError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
 class _Progress:
     """Prints a line with the seconds since it began."""
 
@@ -63,6 +81,7 @@ def _compile(options: argparse.Namespace) -> int:
 
     from .bundle import Offer, write_bundle
     from .checkpoint import CheckpointError, load_checkpoint
+    from .lora import LoraError, fuse, layers_of
     from .packages import PackageError, write_packages
     from .torchscript import TorchVersionError, check_torch
     from .verbosity import only_errors
@@ -79,6 +98,9 @@ def _compile(options: argparse.Namespace) -> int:
             options.timestep_spacing,
             options.variant,
         )
+        for lora, scale in options.lora or ():
+            progress(f"fusing {lora} at {scale:g}")
+            fuse(lora, scale, layers_of(checkpoint.unet, checkpoint.text_encoder))
         name = options.name or options.checkpoint.resolve().name
         sample = checkpoint.unet.config.sample_size or 64
         height, width = (sample, sample) if isinstance(sample, int) else sample
@@ -87,6 +109,7 @@ def _compile(options: argparse.Namespace) -> int:
             source=options.source or name,
             sizes=options.size or [(width * LATENT_SCALE, height * LATENT_SCALE)],
             batch_sizes=sorted(set(options.batch_size or (1, 2, 4, 8))),
+            few_steps=options.few_steps or checkpoint.few_steps,
         )
         if options.packages:
             for model in (checkpoint.unet, checkpoint.vae, checkpoint.tiny_vae):
@@ -96,7 +119,7 @@ def _compile(options: argparse.Namespace) -> int:
         if options.packages:
             del checkpoint
             write_packages(options.out, options.checkpoint, options.tiny, options.packages, options.jobs, progress)
-    except (CheckpointError, PackageError, TorchVersionError, VerificationError, OSError) as error:
+    except (CheckpointError, LoraError, PackageError, TorchVersionError, VerificationError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in options.out.rglob("*") if path.is_file())
@@ -143,9 +166,18 @@ def _parser() -> argparse.ArgumentParser:
     compile_.add_argument(
         "--timestep-spacing",
         choices=("leading", "linspace", "trailing"),
-        help="instead of the scheduler configuration's; where that has none it is leading, while diffusers' "
-        "from_config would give Euler and DPM-Solver++ linspace",
+        help="instead of the scheduler configuration's; where that has none each scheduler goes by its own, as with "
+        "diffusers' from_config: Euler and DPM-Solver++ by linspace, DDIM by leading",
     )
+    compile_.add_argument(
+        "--lora",
+        type=_lora,
+        action="append",
+        metavar="DIR|FILE[:SCALE]",
+        help="a LoRA to be fused into the weights, in diffusers' or kohya's layout (default scale: 1); repeatable",
+    )
+    few_steps = "draw in few steps without guidance, as with LCM-LoRA: what the profiles fast and fast-8 need"
+    compile_.add_argument("--few-steps", action="store_true", help=f"the weights {few_steps}")
     compile_.add_argument(
         "--gpu",
         action="store_true",
@@ -172,7 +204,34 @@ def _parser() -> argparse.ArgumentParser:
     )
     packages.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle")
     packages.add_argument("--device", choices=("cuda", "cpu"), default="cuda", help="default: cuda, the GPU at hand")
+    adapter = commands.add_parser("adapter", help="adapters of a bundle, which requests name")
+    add = adapter.add_subparsers(required=True, metavar="COMMAND", dest="what").add_parser(
+        "add", help="turn a LoRA into an adapter of a bundle; one of this name is replaced"
+    )
+    add.add_argument("--bundle", type=Path, required=True, metavar="DIR", help="the bundle")
+    add.add_argument("--name", type=_adapter_name, required=True, help="by which requests name it")
+    add.add_argument("--few-steps", action="store_true", help=f"it makes the weights {few_steps}")
+    add.add_argument("lora", type=Path, metavar="FILE", help="the LoRA, in diffusers' or kohya's layout, or its folder")
     return parser
+
+
+def _lora(text: str) -> tuple[Path, float]:
+    path, colon, scale = text.rpartition(":")
+    if not colon or Path(text).exists():
+        return Path(text), 1.0
+    try:
+        value = float(scale)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= LARGEST_SCALE:
+        raise argparse.ArgumentTypeError(f"{scale!r} is not a scale from -{LARGEST_SCALE} to {LARGEST_SCALE}")
+    return Path(path), value
+
+
+def _adapter_name(text: str) -> str:
+    if not re.fullmatch(ADAPTER_NAME, text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 to 64 of letters, digits, '.', '_' and '-'")
+    return text
 
 
 def _version(text: str) -> str:

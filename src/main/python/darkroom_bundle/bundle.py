@@ -17,12 +17,16 @@ from .verification import verify
 
 @dataclass(frozen=True)
 class Offer:
-    """What the manifest says of the bundle: its name, its source in words, the sizes (pixels) and batch sizes."""
+    """What the manifest says of the bundle: its name, its source in words, the sizes (pixels) and batch sizes.
+
+    `few_steps`: whether its weights draw in few steps without guidance.
+    """
 
     name: str
     source: str
     sizes: Sequence[tuple[int, int]]
     batch_sizes: Sequence[int]
+    few_steps: bool = False
 
 
 def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress: Callable[[str], None]) -> None:
@@ -64,6 +68,7 @@ def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress
             "pad": tokenizer.pad_token_id,
         },
         "scheduler": checkpoint.scheduler,
+        "fewSteps": offer.few_steps,
     }
     if checkpoint.vocabulary is not None:
         manifest["vocabulary"] = checkpoint.vocabulary

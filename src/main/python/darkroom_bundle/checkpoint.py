@@ -33,6 +33,8 @@ class Checkpoint:
     tiny_vae: AutoencoderTiny
     scheduler: dict[str, Any]
     vocabulary: dict[str, Any] | None
+    # whether its weights draw in few steps without guidance, as its own scheduler says
+    few_steps: bool
 
 
 def load_checkpoint(
@@ -70,7 +72,8 @@ def load_checkpoint(
     _check_unet(unet, text)
     _check_vae(vae)
     _check_tiny_vae(tiny)
-    scheduler = _scheduler(_config(folders["scheduler"], "scheduler_config.json", "scheduler"), timestep_spacing)
+    sampling = _config(folders["scheduler"], "scheduler_config.json", "scheduler")
+    scheduler = _scheduler(sampling, timestep_spacing)
 
     def load(model: Any, part: str) -> Any:
         options = {"torch_dtype": dtype, "low_cpu_mem_usage": False, "variant": variant}
@@ -94,6 +97,7 @@ def load_checkpoint(
         tiny_vae=load(AutoencoderTiny, "tiny_vae"),
         scheduler=scheduler,
         vocabulary=_config(directory, vocabulary.name, "vocabulary") if vocabulary.exists() else None,
+        few_steps=sampling.get("_class_name") == "LCMScheduler",
     )
 
 
@@ -164,11 +168,10 @@ def _expect_scale(part: str, scale: int) -> None:
 def _scheduler(config: dict[str, Any], timestep_spacing: str | None) -> dict[str, Any]:
     """The manifest's scheduler section.
 
-    What the configuration leaves out are PNDMScheduler's defaults, the scheduler of Stable Diffusion 1.5's checkpoint:
-    its file has no `timestep_spacing`, which PNDM takes for `leading`. diffusers' `from_config` does not hand such a
-    default on to another class (it lists it in `_use_default_values` and drops it), so
-    `EulerAncestralDiscreteScheduler.from_config(pipe.scheduler.config)` samples SD 1.5 with its own default,
-    `linspace`; to have the worker do the same, `timestep_spacing` must be given.
+    What the configuration leaves out are PNDMScheduler's defaults, the scheduler of Stable Diffusion 1.5's checkpoint; all
+    schedulers have the same, but for the timestep spacing. diffusers' `from_config` does not hand such a default on to
+    another class, so that `EulerAncestralDiscreteScheduler.from_config(pipe.scheduler.config)` samples Stable Diffusion 1.5,
+    whose file names none, with its own, `linspace`. The worker does the same where the manifest has none.
     """
     reason = "the worker's schedulers do not support it"
     _expect("scheduler", config, "prediction_type", "epsilon", reason)
@@ -177,6 +180,7 @@ def _scheduler(config: dict[str, Any], timestep_spacing: str | None) -> dict[str
     with _reading("scheduler"):
         # PNDM's signature has the keys that every scheduler of a Stable Diffusion 1 checkpoint shares
         resolved = PNDMScheduler.from_config(config).config
+    spacing = timestep_spacing or config.get("timestep_spacing")
     if resolved.beta_schedule != "scaled_linear":
         raise CheckpointError("scheduler", f"beta_schedule is {resolved.beta_schedule}, not scaled_linear: {reason}")
     return {
@@ -185,9 +189,8 @@ def _scheduler(config: dict[str, Any], timestep_spacing: str | None) -> dict[str
         "betaSchedule": resolved.beta_schedule,
         "trainTimesteps": resolved.num_train_timesteps,
         "stepsOffset": resolved.steps_offset,
-        "timestepSpacing": timestep_spacing or resolved.timestep_spacing,
         "predictionType": resolved.prediction_type,
-    }
+    } | ({} if spacing is None else {"timestepSpacing": spacing})
 
 
 def _tokenizer(folder: Path, vocabulary: int) -> CLIPTokenizer:

@@ -6,6 +6,10 @@ import re
 FORMAT = 1
 TEXT_LENGTH = 77
 LATENT_CHANNELS = 4
+# as the schema of requests has it
+ADAPTER_NAME = r"[A-Za-z0-9._-]{1,64}"
+# of a LoRA, in either direction
+LARGEST_SCALE = 4
 # pixels of a latent, along either side
 LATENT_SCALE = 8
 

@@ -1,10 +1,12 @@
 package dev.darkroom.contract;
 
+import com.fasterxml.jackson.annotation.JsonInclude;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.TreeMap;
 
 /**
@@ -62,14 +64,20 @@ public record Completed(
      * @param scheduler name of the scheduler
      * @param guidance classifier-free guidance
      * @param decoder name of the decoder
+     * @param adapters what was added to the weights, those that the profile adds among it; left out if there is none
      * @param seed seed of the first image
      * @param count number of images
      * @param output the files
      * @param promptTruncated whether a prompt was longer than the text encoder reads and was cut
      */
     public record Parameters(String prompt, String negativePrompt, String profile, int width, int height, int steps,
-            String scheduler, Guidance guidance, String decoder, long seed, int count, Output output,
+            String scheduler, Guidance guidance, String decoder,
+            @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Adapter> adapters, long seed, int count, Output output,
             boolean promptTruncated) {
+
+        public Parameters {
+            adapters = adapters == null ? List.of() : List.copyOf(adapters);
+        }
     }
 
     /**
@@ -93,6 +101,7 @@ public record Completed(
      * Durations in milliseconds. Those of a stage are the batch's, which the images of a batch share.
      *
      * @param queueWait from the record's timestamp to the start of its batch
+     * @param adapterSwitch changing the weights for the batch's adapters; empty if they were as the batch before left them
      * @param textEncoding from the first token to the embeddings
      * @param denoising the denoising loop
      * @param decoding from latents to pixels in host memory
@@ -102,7 +111,7 @@ public record Completed(
      * @param steps inference steps that ran
      * @param batchSize images that ran side by side
      */
-    public record Timings(double queueWait, double textEncoding, double denoising, double decoding,
+    public record Timings(double queueWait, OptionalDouble adapterSwitch, double textEncoding, double denoising, double decoding,
             double imageEncoding, double upload, double total, int steps, int batchSize) {
 
         /** Milliseconds, to the microsecond; a negative duration, as clocks that differ make it, is none. */

@@ -1,5 +1,7 @@
 package dev.darkroom.contract;
 
+import java.util.Comparator;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
@@ -14,6 +16,7 @@ import java.util.OptionalInt;
  * @param guidanceScale classifier-free guidance scale
  * @param guidanceCutoff fraction of the steps after which the unconditional branch is dropped; 1 never drops it
  * @param decoder name of the decoder: {@code full} or {@code tiny}
+ * @param adapters beside those that the profile adds; in the order of their names, since any other means the same
  */
 public record Overrides(
         OptionalInt width,
@@ -22,9 +25,14 @@ public record Overrides(
         Optional<String> scheduler,
         OptionalDouble guidanceScale,
         OptionalDouble guidanceCutoff,
-        Optional<String> decoder) {
+        Optional<String> decoder,
+        List<Adapter> adapters) {
+
+    public Overrides {
+        adapters = adapters.stream().sorted(Comparator.comparing(Adapter::name)).toList();
+    }
 
     /** Everything as the profile says. */
     public static final Overrides NONE = new Overrides(OptionalInt.empty(), OptionalInt.empty(), OptionalInt.empty(),
-            Optional.empty(), OptionalDouble.empty(), OptionalDouble.empty(), Optional.empty());
+            Optional.empty(), OptionalDouble.empty(), OptionalDouble.empty(), Optional.empty(), List.of());
 }

@@ -1,5 +1,6 @@
 package dev.darkroom.contract;
 
+import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 
@@ -29,6 +30,11 @@ final class RequestJson {
         overrides.guidanceScale().ifPresent(scale -> json.withObject("/guidance").put("scale", scale));
         overrides.guidanceCutoff().ifPresent(cutoff -> json.withObject("/guidance").put("cutoff", cutoff));
         overrides.decoder().ifPresent(decoder -> json.put("decoder", decoder));
+        if (!overrides.adapters().isEmpty()) {
+            ArrayNode adapters = json.putArray("adapters");
+            overrides.adapters().forEach(adapter ->
+                    adapters.addObject().put("name", adapter.name()).put("scale", adapter.scale()));
+        }
         request.seed().ifPresent(seed -> json.put("seed", seed));
         json.put("count", request.count());
         json.putObject("output").put("format", request.format().label());

@@ -20,6 +20,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.DateTimeException;
 import java.time.Instant;
 import java.time.OffsetDateTime;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -27,8 +28,10 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Collectors;
+import java.util.stream.StreamSupport;
 
 /**
  * Reads requests: plain JSON, as {@code kafka-console-producer} sends it, and CloudEvents. Nothing that it reads makes it
@@ -126,6 +129,9 @@ public final class RequestReader {
             violations.put("seed", Violation.of("seed", "a whole number without fraction and exponent",
                     json.get("seed")));
         }
+        if (violations.isEmpty()) {
+            findRepeatedAdapter(json.path("adapters")).ifPresent(twice -> violations.put(twice.field(), twice));
+        }
         Optional<Instant> deadline = Optional.empty();
         if (violations.isEmpty() && json.has("deadline")) {
             try {
@@ -148,7 +154,10 @@ public final class RequestReader {
     private static GenerationRequest request(String requestId, JsonNode json, Optional<Instant> deadline) {
         JsonNode guidance = json.path("guidance");
         Overrides overrides = new Overrides(integer(json, "width"), integer(json, "height"), integer(json, "steps"),
-                text(json, "scheduler"), number(guidance, "scale"), number(guidance, "cutoff"), text(json, "decoder"));
+                text(json, "scheduler"), number(guidance, "scale"), number(guidance, "cutoff"), text(json, "decoder"),
+                StreamSupport.stream(json.path("adapters").spliterator(), false)
+                        .map(adapter -> new Adapter(adapter.get("name").textValue(), number(adapter, "scale").orElse(1)))
+                        .toList());
         ImageFormat format = text(json.path("output"), "format")
                 .map(label -> MAPPER.convertValue(label, ImageFormat.class))
                 .orElse(ImageFormat.PNG);
@@ -257,6 +266,17 @@ public final class RequestReader {
             throw new UndecodableException(Violation.of("requestId", Identity.REQUEST_ID_ALLOWED, requestId).sentence());
         }
         return requestId.textValue();
+    }
+
+    private static Optional<Violation> findRepeatedAdapter(JsonNode adapters) {
+        Set<String> names = new HashSet<>();
+        for (int i = 0; i < adapters.size(); i++) {
+            JsonNode name = adapters.get(i).get("name");
+            if (!names.add(name.textValue())) {
+                return Optional.of(Violation.of("adapters." + i + ".name", "another than those before it", name));
+            }
+        }
+        return Optional.empty();
     }
 
     /** Finds numbers beyond a double, at which the validator fails instead of comparing them. */

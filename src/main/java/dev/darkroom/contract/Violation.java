@@ -71,6 +71,7 @@ record Violation(String field, String sentence) {
             case "number" -> "a number from " + schema.get("minimum") + " to " + schema.get("maximum");
             case "object" -> schema.has("maxProperties")
                     ? "an object of at most " + schema.get("maxProperties") + " fields" : "an object";
+            case "array" -> "a list of at most " + schema.get("maxItems");
             default -> "a text of " + schema.path("minLength").asInt() + " to " + schema.get("maxLength")
                     + " characters";
         };

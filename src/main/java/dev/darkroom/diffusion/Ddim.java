@@ -19,7 +19,7 @@ public record Ddim(double[] timesteps, double[] sigmas, double[] ends) implement
         double[] ends = new double[steps];
         for (int i = 0; i < steps; i++) {
             int fromEnd = steps - 1 - i;
-            timesteps[i] = switch (schedule.spacing()) {
+            timesteps[i] = switch (schedule.spacing(TimestepSpacing.LEADING)) {
                 case LEADING -> fromEnd * stride + schedule.stepsOffset();
                 case LINSPACE -> steps == 1
                         ? 0 : Math.rint(fromEnd * ((schedule.trainTimesteps() - 1) / (double) (steps - 1)));

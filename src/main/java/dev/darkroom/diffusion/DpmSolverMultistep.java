@@ -16,7 +16,7 @@ public record DpmSolverMultistep(double[] timesteps, double[] sigmas) implements
         double[] timesteps = new double[steps];
         for (int i = 0; i < steps; i++) {
             int fromEnd = steps - i;
-            timesteps[i] = switch (schedule.spacing()) {
+            timesteps[i] = switch (schedule.spacing(TimestepSpacing.LINSPACE)) {
                 case LEADING -> fromEnd * (schedule.trainTimesteps() / (steps + 1)) + schedule.stepsOffset();
                 case LINSPACE -> Math.rint(fromEnd * ((schedule.trainTimesteps() - 1) / (double) steps));
                 case TRAILING -> schedule.trailing(i, steps);

@@ -9,7 +9,7 @@ public record EulerAncestralDiscrete(double[] timesteps, double[] sigmas, double
     public static EulerAncestralDiscrete of(NoiseSchedule schedule, int steps) {
         double[] timesteps = timesteps(schedule, steps);
         double[] sigmas = schedule.sigmasAt(timesteps);
-        double initNoiseSigma = switch (schedule.spacing()) {
+        double initNoiseSigma = switch (schedule.spacing(TimestepSpacing.LINSPACE)) {
             case LEADING -> Math.sqrt(sigmas[0] * sigmas[0] + 1);
             case LINSPACE, TRAILING -> sigmas[0];
         };
@@ -20,7 +20,7 @@ public record EulerAncestralDiscrete(double[] timesteps, double[] sigmas, double
         double[] timesteps = new double[steps];
         for (int i = 0; i < steps; i++) {
             int fromEnd = steps - 1 - i;
-            timesteps[i] = switch (schedule.spacing()) {
+            timesteps[i] = switch (schedule.spacing(TimestepSpacing.LINSPACE)) {
                 case LEADING -> fromEnd * (schedule.trainTimesteps() / steps) + schedule.stepsOffset();
                 case LINSPACE -> steps == 1
                         ? 0 : (float) (fromEnd * ((schedule.trainTimesteps() - 1) / (double) (steps - 1)));

@@ -1,5 +1,8 @@
 package dev.darkroom.diffusion;
 
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Collectors;
 
 /**
  * Everything that images must share to be denoised in one batch. Prompts and seeds differ inside a batch; these do not.
@@ -12,6 +15,7 @@ package dev.darkroom.diffusion;
  * @param guidanceCutoff fraction of the steps, 0 to 1, after which the unconditional branch is dropped; 1 never drops it
  * @param decoder which decoder turns latents into pixels
  * @param compiled whether compiled packages are used where the bundle has them for the device at hand
+ * @param adapters what is added to the weights, by name; at most {@value #MOST_ADAPTERS}
  */
 public record GenerationParameters(
         int width,
@@ -21,7 +25,10 @@ public record GenerationParameters(
         double guidanceScale,
         double guidanceCutoff,
         DecoderName decoder,
-        boolean compiled) {
+        boolean compiled,
+        List<LoraAdapter> adapters) {
+
+    public static final int MOST_ADAPTERS = 3;
 
     /** @throws UnsupportedParametersException for values that no model offers, with the request's name of the field */
     public GenerationParameters {
@@ -37,6 +44,26 @@ public record GenerationParameters(
             throw new UnsupportedParametersException("guidance.cutoff",
                     "guidance.cutoff is " + guidanceCutoff + "; it must be from 0 to 1.");
         }
+        // The sum is the same in any order, but for its rounding
+        adapters = adapters.stream().sorted(Comparator.comparing(LoraAdapter::name)).toList();
+        if (adapters.size() > MOST_ADAPTERS) {
+            throw new UnsupportedParametersException("adapters", "There are " + adapters.size() + " adapters, "
+                    + names(adapters) + ", those of the profile among them; at most " + MOST_ADAPTERS + " may be used at once.");
+        }
+        if (adapters.stream().map(LoraAdapter::name).distinct().count() < adapters.size()) {
+            throw new UnsupportedParametersException("adapters",
+                    "An adapter is named twice: " + names(adapters) + ".");
+        }
+    }
+
+    /** Parameters without adapters. */
+    public GenerationParameters(int width, int height, int steps, SchedulerName scheduler, double guidanceScale,
+            double guidanceCutoff, DecoderName decoder, boolean compiled) {
+        this(width, height, steps, scheduler, guidanceScale, guidanceCutoff, decoder, compiled, List.of());
+    }
+
+    private static String names(List<LoraAdapter> adapters) {
+        return adapters.stream().map(LoraAdapter::name).collect(Collectors.joining(", "));
     }
 
     /** Width and height. */

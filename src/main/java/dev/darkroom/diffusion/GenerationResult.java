@@ -8,6 +8,7 @@ import java.util.Optional;
  * A generated batch.
  *
  * @param images in the order of the prompts
+ * @param adapterSwitch time in which the weights were changed for the batch; empty if they were as its adapters want them
  * @param textEncoding time from the first token to the embeddings
  * @param denoising time of the denoising loop, noise included
  * @param decoding time from latents to pixels in host memory
@@ -18,6 +19,7 @@ import java.util.Optional;
  */
 public record GenerationResult(
         List<GeneratedImage> images,
+        Optional<Duration> adapterSwitch,
         Duration textEncoding,
         Duration denoising,
         Duration decoding,

@@ -1,12 +1,14 @@
 package dev.darkroom.diffusion;
 
+import java.util.Optional;
+
 /**
  * The noise levels that the model was trained on, and where the inference steps fall among them. Variance-preserving
  * diffusion with scaled-linear betas, after diffusers' schedulers.
  */
 public final class NoiseSchedule {
 
-    private final TimestepSpacing spacing;
+    private final Optional<TimestepSpacing> spacing;
     private final int stepsOffset;
     private final float[] sigmas;
 
@@ -18,11 +20,14 @@ public final class NoiseSchedule {
             throw new IllegalArgumentException("scheduler.trainTimesteps is " + config.trainTimesteps()
                     + "; it must be at least 2.");
         }
-        spacing = Labelled.find(TimestepSpacing.class, config.timestepSpacing()).orElseThrow(() -> new IllegalArgumentException(
-                "scheduler.timestepSpacing is " + config.timestepSpacing()
-                        + "; this worker knows " + Labelled.all(TimestepSpacing.class) + "."));
+        spacing = config.timestepSpacing().map(NoiseSchedule::spacing);
         stepsOffset = config.stepsOffset();
         sigmas = trainedSigmas(config.betaStart(), config.betaEnd(), config.trainTimesteps());
+    }
+
+    private static TimestepSpacing spacing(String label) {
+        return Labelled.find(TimestepSpacing.class, label).orElseThrow(() -> new IllegalArgumentException(
+                "scheduler.timestepSpacing is " + label + "; this worker knows " + Labelled.all(TimestepSpacing.class) + "."));
     }
 
     private static void require(String field, String value, String known) {
@@ -52,8 +57,9 @@ public final class NoiseSchedule {
         return sigmas;
     }
 
-    TimestepSpacing spacing() {
-        return spacing;
+    /** @param schedulers the scheduler's own, which it goes by where the checkpoint names none */
+    TimestepSpacing spacing(TimestepSpacing schedulers) {
+        return spacing.orElse(schedulers);
     }
 
     int stepsOffset() {

@@ -1,8 +1,14 @@
 package dev.darkroom.diffusion;
 
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import java.util.Optional;
 
-/** The noise schedule that the model was trained with, in the terms of diffusers' scheduler configurations. */
+/**
+ * The noise schedule that the model was trained with, in the terms of diffusers' scheduler configurations.
+ *
+ * @param timestepSpacing empty if the checkpoint names none: then each scheduler goes by its own, as with diffusers'
+ *     {@code from_config}
+ */
 @JsonIgnoreProperties(ignoreUnknown = true)
 public record SchedulerConfig(
         double betaStart,
@@ -10,6 +16,6 @@ public record SchedulerConfig(
         String betaSchedule,
         int trainTimesteps,
         int stepsOffset,
-        String timestepSpacing,
+        Optional<String> timestepSpacing,
         String predictionType) {
 }

@@ -28,6 +28,11 @@ public enum SchedulerName implements Labelled {
         return this == LCM ? Lcm.ORIGINAL_STEPS : MOST_STEPS;
     }
 
+    /** Whether it only leads to an image with weights that were distilled for few steps. */
+    public boolean needsFewStepWeights() {
+        return this == LCM;
+    }
+
     @Override
     public String label() {
         return label;

@@ -11,6 +11,7 @@ import dev.darkroom.diffusion.GenerationException;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.Profile;
 import dev.darkroom.diffusion.SchedulerName;
@@ -32,6 +33,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -39,11 +41,13 @@ import java.util.concurrent.ThreadLocalRandom;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code darkroom generate}: the pipeline alone, from prompts to files. Images and JSON lines keep the prompts' order. */
 @Command(
@@ -123,6 +127,10 @@ public final class GenerateCommand implements Callable<Integer> {
             completionCandidates = DecoderOption.class,
             description = "${COMPLETION-CANDIDATES}, instead of the profile's.")
     private DecoderName decoder;
+
+    @Option(names = "--adapter", paramLabel = "NAME[:SCALE]", converter = AdapterOption.class,
+            description = "An adapter of the bundle, at a scale from -4 to 4, 1 unless given. Can be repeated.")
+    private List<LoraAdapter> adapters = List.of();
 
     @Option(names = "--width", paramLabel = "PX", description = "Image width, one that the bundle offers.")
     private Integer width;
@@ -211,6 +219,7 @@ public final class GenerateCommand implements Callable<Integer> {
                 image.seed(),
                 provenance.parameters(image, 1, ImageFormat.PNG, pixels.promptTruncated()),
                 new Timings(
+                        Provenance.adapterSwitch(result),
                         Completed.Timings.milliseconds(result.textEncoding()),
                         Completed.Timings.milliseconds(result.denoising()),
                         Completed.Timings.milliseconds(result.decoding()),
@@ -258,7 +267,7 @@ public final class GenerateCommand implements Callable<Integer> {
     }
 
     private GenerationParameters parameters(ModelDescription model) {
-        GenerationParameters of = profile.parameters(model);
+        GenerationParameters of = profile.parameters(model, adapters);
         try {
             return new GenerationParameters(
                     width == null ? of.width() : width,
@@ -268,7 +277,8 @@ public final class GenerateCommand implements Callable<Integer> {
                     guidanceScale == null ? of.guidanceScale() : guidanceScale,
                     cutoff == null ? of.guidanceCutoff() : cutoff,
                     decoder == null ? of.decoder() : decoder,
-                    of.compiled());
+                    of.compiled(),
+                    of.adapters());
         } catch (IllegalArgumentException e) {
             throw wrong(e.getMessage());
         }
@@ -295,8 +305,22 @@ public final class GenerateCommand implements Callable<Integer> {
     }
 
     /** In milliseconds, those of the batch but for {@code imageEncoding}. */
-    private record Timings(double textEncoding, double denoising, double decoding, double imageEncoding, int steps,
-            int batchSize) {
+    private record Timings(OptionalDouble adapterSwitch, double textEncoding, double denoising, double decoding,
+            double imageEncoding, int steps, int batchSize) {
+    }
+
+    /** Reads an adapter and its scale. */
+    private static final class AdapterOption implements ITypeConverter<LoraAdapter> {
+        @Override
+        public LoraAdapter convert(String value) {
+            int colon = value.lastIndexOf(':');
+            try {
+                return colon < 0 ? new LoraAdapter(value, 1)
+                        : new LoraAdapter(value.substring(0, colon), Double.parseDouble(value.substring(colon + 1)));
+            } catch (NumberFormatException | UnsupportedParametersException e) {
+                throw new TypeConversionException("'%s' is not NAME or NAME:SCALE, the scale from -4 to 4".formatted(value));
+            }
+        }
     }
 
     /** Reads schedulers by the names that requests use. */

@@ -11,6 +11,8 @@ import java.util.TreeMap;
  * A bundle's manifest, {@code bundle.json}; {@code docs/bundle.md} says what every value means. Values that the
  * worker does not read are ignored.
  *
+ * @param fewSteps whether the weights draw in few steps without guidance; null, as in older bundles, is false
+ * @param adapters by name; null is none
  * @param files digest and size of every file, by path relative to the bundle's folder
  */
 @JsonIgnoreProperties(ignoreUnknown = true)
@@ -29,6 +31,8 @@ public record BundleManifest(
         int embeddingSize,
         Tokens tokens,
         SchedulerConfig scheduler,
+        Boolean fewSteps,
+        Map<String, Adapter> adapters,
         Map<String, FileDigest> files) {
 
     public BundleManifest {
@@ -65,11 +69,23 @@ public record BundleManifest(
                 throw new BundleException("bundle.json: files does not list " + file + ".");
             }
         }
+        fewSteps = Boolean.TRUE.equals(fewSteps);
+        adapters = new TreeMap<>(adapters == null ? Map.of() : adapters);
+        for (Map.Entry<String, Adapter> adapter : adapters.entrySet()) {
+            if (adapter.getValue() == null || !files.containsKey(String.valueOf(adapter.getValue().file()))) {
+                throw new BundleException("bundle.json: files does not list the file of the adapter " + adapter.getKey() + ".");
+            }
+        }
     }
 
     /** The largest batch that can be run at once. */
     public int largestBatch() {
         return batchSizes.get(batchSizes.size() - 1);
+    }
+
+    /** Whether the weights draw in few steps without guidance, as they are or with an adapter. */
+    public boolean drawsInFewSteps() {
+        return fewSteps || adapters.values().stream().anyMatch(Adapter::fewSteps);
     }
 
     /**
@@ -79,6 +95,16 @@ public record BundleManifest(
      */
     @JsonIgnoreProperties(ignoreUnknown = true)
     public record Tokens(long start, long end, long pad) {
+    }
+
+    /**
+     * An adapter.
+     *
+     * @param file one of the bundle's files
+     * @param fewSteps whether it makes the weights draw in few steps without guidance
+     */
+    @JsonIgnoreProperties(ignoreUnknown = true)
+    public record Adapter(String file, boolean fewSteps) {
     }
 
     /** SHA-256 in lower-case hex, and size, of one file. */

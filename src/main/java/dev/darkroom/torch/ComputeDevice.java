@@ -133,6 +133,16 @@ public final class ComputeDevice {
         return engine.newBaseManager(device);
     }
 
+    /** A manager of tensors in the host's memory; closing it frees them. */
+    NDManager newHostManager() {
+        return engine.newBaseManager(Device.cpu());
+    }
+
+    /** What changes weights on this device. */
+    WeightChanges weightChanges() {
+        return new WeightChanges(ScriptMethods.load(WeightChanges.MODULE, device), device.isGpu());
+    }
+
     /** Loads a TorchScript module onto this device. */
     public TorchModule load(Path file) {
         return TorchModule.load(file, device);
@@ -178,7 +188,7 @@ public final class ComputeDevice {
      * @return float32 {@code [draws, seeds, …shape]} on this device, attached to {@code manager}
      */
     public NDArray drawNoise(NDManager manager, List<Long> seeds, int draws, Shape shape) {
-        try (NDManager host = engine.newBaseManager(Device.cpu())) {
+        try (NDManager host = newHostManager()) {
             NDList images = new NDList();
             for (long seed : seeds) {
                 // torch's CPU generator is an MT19937 that takes the low 32 bits of its seed, so an int loses nothing

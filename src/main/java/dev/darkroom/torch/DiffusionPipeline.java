@@ -3,6 +3,7 @@ package dev.darkroom.torch;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import dev.darkroom.diffusion.AdapterDescription;
 import dev.darkroom.diffusion.Ddim;
 import dev.darkroom.diffusion.DeviceFaultException;
 import dev.darkroom.diffusion.DeviceMemoryException;
@@ -17,6 +18,7 @@ import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.ImageSize;
 import dev.darkroom.diffusion.Lcm;
+import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.MemoryStatistics;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.NoiseSchedule;
@@ -52,6 +54,7 @@ public final class DiffusionPipeline implements ImageGenerator {
     private final ComputeDevice device;
     private final Networks networks;
     private final TextEncoder textEncoder;
+    private final Adapters adapters;
     private final ReentrantLock generating = new ReentrantLock();
     private volatile boolean closed;
     private boolean freed;
@@ -63,6 +66,7 @@ public final class DiffusionPipeline implements ImageGenerator {
         this.device = device;
         networks = new Networks(bundle, device);
         textEncoder = new TextEncoder(bundle, device, networks);
+        adapters = new Adapters(bundle, device, networks);
     }
 
     /**
@@ -120,6 +124,13 @@ public final class DiffusionPipeline implements ImageGenerator {
                     LOG.warnf("device=\"out of memory\" batchSize=%d reason=\"%s\"", images, e.getMessage());
                 }
             }
+            try {
+                adapters.apply(parameters.adapters());
+            } catch (BundleException e) {
+                throw e;
+            } catch (RuntimeException e) {
+                throw DeviceErrors.classify(e);
+            }
             bundle.verify();
             // What loading took is no batch's
             device.memory();
@@ -133,7 +144,12 @@ public final class DiffusionPipeline implements ImageGenerator {
     @Override
     public ModelDescription model() {
         return new ModelDescription(manifest.name(), bundle.digest(), device.description(), device.engineName(),
-                manifest.sizes(), manifest.batchSizes(), networks.uncompiled());
+                manifest.sizes(), manifest.batchSizes(), manifest.fewSteps(), offeredAdapters(), networks.uncompiled());
+    }
+
+    private List<AdapterDescription> offeredAdapters() {
+        return manifest.adapters().entrySet().stream()
+                .map(adapter -> new AdapterDescription(adapter.getKey(), adapter.getValue().fewSteps())).toList();
     }
 
     /** {@link ComputeDevice#usedAtOpen} of this pipeline's device. */
@@ -151,6 +167,13 @@ public final class DiffusionPipeline implements ImageGenerator {
                     + " is not on offer; the model " + model.bundle() + " makes "
                     + model.sizes().stream().map(ImageSize::toString).collect(Collectors.joining(", ")) + ".");
         }
+        for (LoraAdapter adapter : parameters.adapters()) {
+            if (!manifest.adapters().containsKey(adapter.name())) {
+                throw new UnsupportedParametersException("adapters", "There is no adapter " + adapter.name() + "; the model "
+                        + model.bundle() + " has " + model.adapterNames() + ".");
+            }
+        }
+        model.requireWeightsFor(parameters.scheduler(), parameters.adapters(), "scheduler");
     }
 
     @Override
@@ -211,6 +234,7 @@ public final class DiffusionPipeline implements ImageGenerator {
         requireOpen();
         try (NDManager manager = device.newManager()) {
             Stages stages = stages(parameters, batchSize);
+            Optional<Duration> switched = adapters.apply(parameters.adapters());
             long start = System.nanoTime();
             TextEncoder.Embeddings embeddings = encode(manager, filled, guidance, parameters.compiled());
             device.await(embeddings.hiddenStates());
@@ -228,7 +252,7 @@ public final class DiffusionPipeline implements ImageGenerator {
             List<GeneratedImage> images = images(parameters, prompts, embeddings.truncated(), pixels);
             long decoded = System.nanoTime();
             progress.batchDone(prompts.size());
-            return new GenerationResult(images, Duration.ofNanos(encoded - start),
+            return new GenerationResult(images, switched, Duration.ofNanos(encoded - start),
                     Duration.ofNanos(denoised - encoded), Duration.ofNanos(decoded - denoised), parameters.steps(),
                     prompts.size(), embeddings.compiled() && stages.compiled(), device.memory());
         } catch (CancellationException e) {
@@ -254,7 +278,7 @@ public final class DiffusionPipeline implements ImageGenerator {
         Stream<String> texts = prompts.stream().map(ImagePrompt::prompt);
         Stream<String> negatives = prompts.stream().map(ImagePrompt::negativePrompt);
         return textEncoder.encode(manager,
-                (guidance.guidedSteps() == 0 ? texts : Stream.concat(negatives, texts)).toList(), compiled);
+                (guidance.guidedSteps() == 0 ? texts : Stream.concat(negatives, texts)).toList(), adapters.ofTexts(), compiled);
     }
 
     /**
@@ -282,6 +306,7 @@ public final class DiffusionPipeline implements ImageGenerator {
         GenerationResult last = batches.get(batches.size() - 1);
         return new GenerationResult(
                 batches.stream().flatMap(batch -> batch.images().stream()).toList(),
+                batches.stream().flatMap(batch -> batch.adapterSwitch().stream()).reduce(Duration::plus),
                 sum(batches, GenerationResult::textEncoding),
                 sum(batches, GenerationResult::denoising),
                 sum(batches, GenerationResult::decoding),
@@ -312,6 +337,7 @@ public final class DiffusionPipeline implements ImageGenerator {
             }
             freed = true;
             textEncoder.close();
+            adapters.close();
             networks.close();
         } finally {
             generating.unlock();

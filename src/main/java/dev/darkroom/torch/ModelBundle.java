@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import dev.darkroom.digest.Sha256;
 import java.io.IOException;
 import java.lang.Runtime.Version;
@@ -37,7 +38,7 @@ public final class ModelBundle {
             List.of(TOKENIZER, TEXT_ENCODER, UNET, VAE_DECODER, TINY_DECODER);
 
     private static final ObjectMapper JSON =
-            new ObjectMapper().enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
+            new ObjectMapper().registerModule(new Jdk8Module()).enable(DeserializationFeature.FAIL_ON_NULL_FOR_PRIMITIVES);
 
     private final Path folder;
     private final BundleManifest manifest;
@@ -59,11 +60,7 @@ public final class ModelBundle {
      *     not run
      */
     public static ModelBundle read(Path folder) {
-        Path file = folder.resolve(MANIFEST);
-        if (!Files.isRegularFile(file)) {
-            throw new BundleException("There is no model bundle in " + folder + ": " + MANIFEST + " is missing.");
-        }
-        BundleManifest manifest = parse(file, BundleManifest.class);
+        BundleManifest manifest = manifest(folder);
         Map<String, Path> found = new HashMap<>();
         manifest.files().keySet().forEach(name -> found.put(name, find(folder, name)));
         long start = System.nanoTime();
@@ -72,10 +69,23 @@ public final class ModelBundle {
             verify(path, called(name), manifest.files().get(name).sha256(), "");
             return path;
         })));
-        ModelBundle bundle = new ModelBundle(folder, manifest, sha256(file), files);
+        ModelBundle bundle = new ModelBundle(folder, manifest, sha256(folder.resolve(MANIFEST)), files);
         bundle.verification().thenRun(() -> LOG.infof("bundle=verified name=%s digest=%s ms=%d", manifest.name(),
                 bundle.digest, (System.nanoTime() - start) / 1_000_000));
         return bundle;
+    }
+
+    /**
+     * A bundle's manifest alone.
+     *
+     * @throws BundleException if it is missing, or of a format or architecture that this worker does not run
+     */
+    public static BundleManifest manifest(Path folder) {
+        Path file = folder.resolve(MANIFEST);
+        if (!Files.isRegularFile(file)) {
+            throw new BundleException("There is no model bundle in " + folder + ": " + MANIFEST + " is missing.");
+        }
+        return parse(file, BundleManifest.class);
     }
 
     private CompletableFuture<Void> verification() {

@@ -66,7 +66,12 @@ final class Networks implements AutoCloseable {
                 runUncompiled(e.getMessage());
             }
         }
-        return modules.computeIfAbsent(key.module(), this::load);
+        return module(key.module());
+    }
+
+    /** A module, whose weights all graphs of it use. */
+    TorchModule module(String file) {
+        return modules.computeIfAbsent(file, this::load);
     }
 
     /**
@@ -114,7 +119,7 @@ final class Networks implements AutoCloseable {
     /** Loads a package and runs it once, so that what it cannot do shows here and not in the middle of a batch. */
     private CompiledGraph capture(GraphKey key) {
         CompiledPackages offered = packages.orElseThrow();
-        TorchModule module = modules.computeIfAbsent(key.module(), this::load);
+        TorchModule module = module(key.module());
         long start = System.nanoTime();
         try (NDManager manager = device.newManager()) {
             CompiledGraph graph = device.load(offered, key, module);

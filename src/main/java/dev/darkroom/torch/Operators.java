@@ -1,27 +1,19 @@
 package dev.darkroom.torch;
 
 import ai.djl.Device;
-import ai.djl.MalformedModelException;
-import ai.djl.Model;
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDList;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.engine.PtNDManager;
-import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
-import ai.djl.pytorch.jni.IValueUtils;
-import ai.djl.pytorch.jni.JniUtils;
 import dev.darkroom.diffusion.MemoryStatistics;
-import java.io.IOException;
-import java.io.InputStream;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
-import java.util.function.Function;
 
 /**
- * The operators of {@code src/main/cpp}, on one device. DJL calls modules and nothing else, so {@code operators.pt} is a
- * module without weights that has a method for each. Only the generating thread may call them.
+ * The operators of {@code src/main/cpp}, on one device. {@code operators.pt} has a method for each. Only the generating thread
+ * may call them.
  */
 final class Operators {
 
@@ -30,11 +22,11 @@ final class Operators {
 
     private static final String MODULE = "operators.pt";
 
-    private final Model model;
+    private final ScriptMethods methods;
     private final int device;
 
-    private Operators(Model model, int device) {
-        this.model = model;
+    private Operators(ScriptMethods methods, int device) {
+        this.methods = methods;
         this.device = device;
     }
 
@@ -44,17 +36,11 @@ final class Operators {
      * @throws DeviceException if there is no such library
      */
     static Operators find(Device device) {
-        Model model = Model.newInstance(MODULE, device, ComputeDevice.ENGINE);
-        try (InputStream module = Operators.class.getResourceAsStream(MODULE)) {
-            model.load(module);
-            return new Operators(model, device.isGpu() ? device.getDeviceId() : DeviceSelection.CPU);
+        try {
+            return new Operators(ScriptMethods.load(MODULE, device), device.isGpu() ? device.getDeviceId() : DeviceSelection.CPU);
         } catch (EngineException e) {
-            model.close();
             throw new DeviceException("The operators' library is not loaded: " + LIBRARY_SETTING
                     + " must name libdarkroom_operators.so, built for the torch at hand (src/main/cpp).", e);
-        } catch (IOException | MalformedModelException e) {
-            model.close();
-            throw new DeviceException(MODULE + " cannot be read: " + e.getMessage(), e);
         }
     }
 
@@ -65,7 +51,7 @@ final class Operators {
      * @return the handle of its graph
      */
     long load(Path file, String torchVersion, String architecture, Map<String, PtNDArray> weights) {
-        return call("load", IValue::toLong, IValue.from(file.toString()), IValue.from(torchVersion),
+        return methods.call("load", IValue::toLong, IValue.from(file.toString()), IValue.from(torchVersion),
                 IValue.from(architecture), IValue.stringMapFrom(weights), IValue.from(device));
     }
 
@@ -73,38 +59,28 @@ final class Operators {
     NDList run(long graph, NDList inputs, int... rows) {
         PtNDArray[] tensors = inputs.stream().map(PtNDArray.class::cast).toArray(PtNDArray[]::new);
         PtNDManager manager = tensors[0].getManager();
-        return call("run", outputs -> new NDList(outputs.toTensorArray(manager)), IValue.from(graph),
+        return methods.call("run", outputs -> new NDList(outputs.toTensorArray(manager)), IValue.from(graph),
                 IValue.listFrom(tensors), IValue.listFrom(Arrays.stream(rows).asLongStream().toArray()));
     }
 
     /** Frees every graph of this process. */
     void unload() {
-        call("unload", nothing -> null);
+        methods.call("unload", nothing -> null);
     }
 
     /** The GPU's memory since the last call. */
     MemoryStatistics memory() {
-        long[] bytes = call("memory", IValue::toLongArray, IValue.from(device));
+        long[] bytes = methods.call("memory", IValue::toLongArray, IValue.from(device));
         return new MemoryStatistics(bytes[0], bytes[1], bytes[2], bytes[3]);
     }
 
     /** Waits until the device has done all that it was given. */
     void synchronize() {
-        call("synchronize", nothing -> null, IValue.from(device));
+        methods.call("synchronize", nothing -> null, IValue.from(device));
     }
 
     /** {@code sm_90} for a GPU of compute capability 9.0, {@code cpu} for the CPU. */
     String architecture() {
-        return call("architecture", IValue::toStringValue, IValue.from(device));
-    }
-
-    private <T> T call(String method, Function<IValue, T> result, IValue... arguments) {
-        // For the calling thread: torch would otherwise profile the first runs of a method that has nothing to optimise
-        JniUtils.setGraphExecutorOptimize(false);
-        try (IValue returned = IValueUtils.runMethod((PtSymbolBlock) model.getBlock(), method, arguments)) {
-            return result.apply(returned);
-        } finally {
-            Arrays.stream(arguments).forEach(IValue::close);
-        }
+        return methods.call("architecture", IValue::toStringValue, IValue.from(device));
     }
 }

@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import dev.darkroom.diffusion.LoraAdapter;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -11,8 +12,8 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * Prompts to embeddings. Embeddings of the texts used last stay on the device, so that a text that comes again, as
- * the empty negative prompt does, is not encoded again. For the generating thread only.
+ * Prompts to embeddings. Embeddings of the texts used last stay on the device, so that a text that comes again with the same
+ * adapters, as the empty negative prompt does, is not encoded again. For the generating thread only.
  */
 final class TextEncoder implements AutoCloseable {
 
@@ -21,12 +22,16 @@ final class TextEncoder implements AutoCloseable {
     private final PromptTokenizer tokenizer;
     private final Networks networks;
     private final NDManager cacheManager;
-    private final Map<String, Embedding> cache = new LinkedHashMap<>(2 * CACHED_TEXTS, 0.75f, true);
+    private final Map<Key, Embedding> cache = new LinkedHashMap<>(2 * CACHED_TEXTS, 0.75f, true);
 
     TextEncoder(ModelBundle bundle, ComputeDevice device, Networks networks) {
         tokenizer = new PromptTokenizer(bundle);
         this.networks = networks;
         cacheManager = device.newManager();
+    }
+
+    /** A text, and the adapters that change what it is encoded to. */
+    private record Key(String text, List<LoraAdapter> adapters) {
     }
 
     /** The last hidden state of one text, {@code [1, 77, C]}. */
@@ -46,11 +51,13 @@ final class TextEncoder implements AutoCloseable {
     /**
      * Encodes the texts; the embeddings are attached to {@code manager}.
      *
+     * @param adapters that the encoder's weights have added
      * @param compiled whether compiled packages may be used
      */
-    Embeddings encode(NDManager manager, List<String> texts, boolean compiled) {
-        boolean ranCompiled = encodeMissing(manager, new LinkedHashSet<>(texts), compiled);
-        List<Embedding> embeddings = texts.stream().map(cache::get).toList();
+    Embeddings encode(NDManager manager, List<String> texts, List<LoraAdapter> adapters, boolean compiled) {
+        List<Key> keys = texts.stream().map(text -> new Key(text, adapters)).toList();
+        boolean ranCompiled = encodeMissing(manager, new LinkedHashSet<>(keys), compiled);
+        List<Embedding> embeddings = keys.stream().map(cache::get).toList();
         NDArray hiddenStates = NDArrays.concat(
                 new NDList(embeddings.stream().map(Embedding::hiddenState).toArray(NDArray[]::new)));
         hiddenStates.attach(manager);
@@ -71,14 +78,14 @@ final class TextEncoder implements AutoCloseable {
         (offered.isEmpty() ? List.of(1) : offered).forEach(size -> networks.find(GraphKey.textEncoder(size), compiled));
     }
 
-    private boolean encodeMissing(NDManager manager, Set<String> texts, boolean compiled) {
-        List<String> missing = texts.stream().filter(text -> !cache.containsKey(text)).toList();
+    private boolean encodeMissing(NDManager manager, Set<Key> texts, boolean compiled) {
+        List<Key> missing = texts.stream().filter(text -> !cache.containsKey(text)).toList();
         BatchSizes sizes = batchSizes(compiled);
         boolean ranCompiled = compiled;
         int done = 0;
         while (done < missing.size()) {
             int batchSize = sizes.next(missing.size() - done);
-            List<String> batch = missing.subList(done, Math.min(missing.size(), done + batchSize));
+            List<Key> batch = missing.subList(done, Math.min(missing.size(), done + batchSize));
             Network network = networks.find(GraphKey.textEncoder(batchSize), compiled);
             encode(manager, network, batch, batchSize);
             ranCompiled &= network.isCompiled();
@@ -87,8 +94,8 @@ final class TextEncoder implements AutoCloseable {
         return ranCompiled;
     }
 
-    private void encode(NDManager manager, Network network, List<String> texts, int batchSize) {
-        List<PromptTokenizer.TokenIds> tokens = texts.stream().map(tokenizer::tokenize).toList();
+    private void encode(NDManager manager, Network network, List<Key> texts, int batchSize) {
+        List<PromptTokenizer.TokenIds> tokens = texts.stream().map(Key::text).map(tokenizer::tokenize).toList();
         long[][] ids = BatchSizes.fill(tokens, batchSize).stream().map(PromptTokenizer.TokenIds::ids).toArray(long[][]::new);
         try (NDManager scope = manager.newSubManager()) {
             NDList rows = network.run(new NDList(scope.create(ids)), Network.WHOLE)

@@ -17,6 +17,7 @@ public class WorkerMetrics {
     private final MeterRegistry registry;
     private final DistributionSummary batchSize;
     private final Counter generatorBusy;
+    private final Counter adapterSwitches;
     private volatile MemoryStatistics memory = new MemoryStatistics(0, 0, 0, 0);
 
     public WorkerMetrics(MeterRegistry registry) {
@@ -28,6 +29,9 @@ public class WorkerMetrics {
         this.generatorBusy = Counter.builder("darkroom.generator.busy")
                 .description("Time in which the generator had a batch")
                 .baseUnit("seconds")
+                .register(registry);
+        this.adapterSwitches = Counter.builder("darkroom.adapter.switches")
+                .description("Times that the weights were changed for a batch's adapters")
                 .register(registry);
         vram("peak_allocated", MemoryStatistics::peakAllocated);
         vram("peak_reserved", MemoryStatistics::peakReserved);
@@ -52,7 +56,7 @@ public class WorkerMetrics {
     public void stage(String stage, Duration duration) {
         Timer.builder("darkroom.stage")
                 .description("Duration of a stage: queue_wait, image_encoding, upload and total of a request; "
-                        + "text_encoding, denoising and decoding of a batch")
+                        + "adapter_switch, text_encoding, denoising and decoding of a batch")
                 .tag("stage", stage)
                 .publishPercentileHistogram()
                 .minimumExpectedValue(Duration.ofMillis(1))
@@ -64,6 +68,12 @@ public class WorkerMetrics {
     public void batch(int images, Duration busy) {
         batchSize.record(images);
         generatorBusy.increment(busy.toNanos() / 1e9);
+    }
+
+    /** The weights were changed for a batch's adapters. */
+    public void adapterSwitch(Duration took) {
+        adapterSwitches.increment();
+        stage("adapter_switch", took);
     }
 
     public void memory(MemoryStatistics statistics) {

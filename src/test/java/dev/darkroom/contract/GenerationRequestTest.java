@@ -68,6 +68,23 @@ class GenerationRequestTest {
     }
 
     @Test
+    void adaptersBelongToTheDigestInAnyOrderAndWithTheirScales() {
+        String one = withAdapters("{\"name\": \"ink\"}, {\"name\": \"wash\", \"scale\": 0.5}");
+        String same = withAdapters("{\"scale\": 0.50, \"name\": \"wash\"}, {\"name\": \"ink\", \"scale\": 1}");
+        String other = withAdapters("{\"name\": \"ink\"}, {\"name\": \"wash\", \"scale\": 0.25}");
+
+        assertThat(RequestJson.canonical(request(one), 1))
+                .contains("\"adapters\":[{\"name\":\"ink\",\"scale\":1.0},{\"name\":\"wash\",\"scale\":0.5}]");
+        assertThat(request(same).digest()).isEqualTo(request(one).digest());
+        assertThat(request(other).digest()).isNotEqualTo(request(one).digest());
+        assertThat(request(withAdapters("")).digest()).isEqualTo(request(PLAIN).digest());
+    }
+
+    private static String withAdapters(String adapters) {
+        return PLAIN.replace("\"prompt\"", "\"adapters\": [" + adapters + "], \"prompt\"");
+    }
+
+    @Test
     void aLaterDeadlineDoesNotChangeTheDigest() {
         assertThat(request(EVERYTHING.replace("2026-01-31", "2026-02-01")).digest())
                 .isEqualTo(request(EVERYTHING).digest());

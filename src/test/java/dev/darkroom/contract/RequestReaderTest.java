@@ -8,6 +8,7 @@ import dev.darkroom.contract.ReadResult.Undecodable;
 import dev.darkroom.contract.ReadResult.Understood;
 import io.cloudevents.CloudEvent;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -24,7 +25,8 @@ class RequestReaderTest {
             Overrides.NONE, OptionalLong.empty(), 1, ImageFormat.PNG, Optional.empty(), Map.of());
     private static final GenerationRequest EVERYTHING = new GenerationRequest("order-4712", "a red apple 🍎\n", "text",
             "baseline", new Overrides(OptionalInt.of(512), OptionalInt.of(768), OptionalInt.of(25),
-                    Optional.of("dpmpp-2m"), OptionalDouble.of(6.5), OptionalDouble.of(0.5), Optional.of("full")),
+                    Optional.of("dpmpp-2m"), OptionalDouble.of(6.5), OptionalDouble.of(0.5), Optional.of("full"),
+                    List.of(new Adapter("ink", 1), new Adapter("watercolor", -0.8))),
             OptionalLong.of(Long.MIN_VALUE), 4, ImageFormat.WEBP, Optional.of(Instant.parse("2026-01-31T11:00:00.25Z")),
             Map.of("product", "sku-123"));
 
@@ -40,9 +42,26 @@ class RequestReaderTest {
         assertThat(read("""
                 {"requestId": "order-4712", "prompt": "a red apple 🍎\\n", "negativePrompt": "text",
                  "profile": "baseline", "width": 512, "height": 768, "steps": 25, "scheduler": "dpmpp-2m",
-                 "guidance": {"scale": 6.5, "cutoff": 0.5}, "decoder": "full", "seed": -9223372036854775808, "count": 4,
+                 "guidance": {"scale": 6.5, "cutoff": 0.5}, "decoder": "full",
+                 "adapters": [{"name": "watercolor", "scale": -0.8}, {"name": "ink"}], "seed": -9223372036854775808, "count": 4,
                  "output": {"format": "webp"}, "deadline": "2026-01-31T12:00:00.250+01:00",
                  "metadata": {"product": "sku-123"}}""")).isEqualTo(new Understood(EVERYTHING));
+    }
+
+    @Test
+    void anAdapterThatIsNamedTwiceIsRefused() {
+        assertThat(read("""
+                {"requestId": "r", "prompt": "p", "adapters": [{"name": "ink"}, {"name": "a"}, {"name": "ink", "scale": 2}]}"""))
+                .isEqualTo(new Refused("r", FailureReason.INVALID_REQUEST, "adapters.2.name",
+                        "adapters.2.name must be another than those before it, but is \"ink\"."));
+    }
+
+    @Test
+    void tooManyAdaptersAreToldInAListsTerms() {
+        assertThat(read("""
+                {"requestId": "r", "prompt": "p", "adapters": [{"name": "a"}, {"name": "b"}, {"name": "c"}, {"name": "d"}]}"""))
+                .isEqualTo(new Refused("r", FailureReason.INVALID_REQUEST, "adapters",
+                        "adapters must be a list of at most 3, but is an array."));
     }
 
     @Test

@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.assertj.core.data.Percentage;
 import org.junit.jupiter.api.Named;
@@ -95,6 +96,20 @@ class SchedulerTest {
                 .hasMessageContaining("scheduler.predictionType is v_prediction");
     }
 
+    @Test
+    void withoutASpacingOfTheCheckpointsEachGoesByItsOwn() {
+        NoiseSchedule none = new NoiseSchedule(config("scaled_linear", null, "epsilon"));
+        NoiseSchedule linspace = new NoiseSchedule(config("scaled_linear", "linspace", "epsilon"));
+        NoiseSchedule leading = new NoiseSchedule(config("scaled_linear", "leading", "epsilon"));
+
+        assertThat(EulerAncestralDiscrete.of(none, 20).timesteps())
+                .isEqualTo(EulerAncestralDiscrete.of(linspace, 20).timesteps());
+        assertThat(EulerDiscrete.of(none, 20).initNoiseSigma()).isEqualTo(EulerDiscrete.of(linspace, 20).initNoiseSigma());
+        assertThat(DpmSolverMultistep.of(none, 20).timesteps())
+                .isEqualTo(DpmSolverMultistep.of(linspace, 20).timesteps());
+        assertThat(Ddim.of(none, 20).timesteps()).isEqualTo(Ddim.of(leading, 20).timesteps());
+    }
+
     private static Stream<Named<JsonNode>> cases() {
         return Golden.cases("schedulers.json").map(golden -> Named.of(
                 golden.get("scheduler").asText() + ", " + golden.get("timestepSpacing").asText() + ", "
@@ -119,8 +134,8 @@ class SchedulerTest {
     private static SchedulerConfig config(String betaSchedule, String spacing, String predictionType) {
         JsonNode config = GOLDEN.get("config");
         return new SchedulerConfig(config.get("beta_start").asDouble(), config.get("beta_end").asDouble(),
-                betaSchedule, config.get("num_train_timesteps").asInt(), config.get("steps_offset").asInt(), spacing,
-                predictionType);
+                betaSchedule, config.get("num_train_timesteps").asInt(), config.get("steps_offset").asInt(),
+                Optional.ofNullable(spacing), predictionType);
     }
 
     private static void assertCloseTo(double[] actual, double[] expected) {

@@ -16,10 +16,13 @@ class DarkroomTest {
             generate a --prompts b               | give either a PROMPT or --prompts FILE, not both
             generate --prompts no-such-file      | there is no file no-such-file
             generate a --count 0                 | --count is 0; it must be at least 1
-            generate a --profile fast            | there is no profile 'fast'; there are baseline, compiled,
+            generate a --profile fastest         | there is no profile 'fastest'; there are baseline, compiled,
             generate a --scheduler plms | there is no scheduler 'plms'; there are euler-ancestral, dpmpp-2m, euler, ddim, lcm
             generate a --decoder huge            | there is no decoder 'huge'; there are full, tiny
             generate a --device gpu              | 'gpu' is no device; it is cpu, or a GPU's index from 0
+            generate a --adapter ink:5           | 'ink:5' is not NAME or NAME:SCALE, the scale from -4 to 4
+            generate a --adapter ink:much        | 'ink:much' is not NAME or NAME:SCALE, the scale from -4 to 4
+            generate a --profile fast            | it has no adapter that makes them so
             generate a --steps many              | 'many' is not an int
             demo a --count 9                     | --count is 9; a request may ask for 1 to 8 images
             demo a b                             | Unmatched argument at index 2: 'b'

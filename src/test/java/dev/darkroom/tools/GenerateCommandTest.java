@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.torch.TestBundle;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -83,6 +84,29 @@ class GenerateCommandTest {
         assertThat(parameters.at("/guidance/cutoff").asDouble()).isEqualTo(0.5);
         assertThat(parameters.path("decoder").asText()).isEqualTo("tiny");
         assertThat(parameters.path("negativePrompt").asText()).isEqualTo("blurry");
+    }
+
+    @Test
+    void adaptersAreAddedAndTold(@TempDir Path bundle) throws IOException {
+        TestBundle.copyOfMini(bundle).withAdapter("ink", false).withAdapter("wash", false);
+
+        CommandLineRun run = generate("a red apple", "--steps", "1", "--adapter", "wash:-0.5", "--adapter", "ink",
+                "--bundle", bundle.toString());
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        JsonNode line = JSON.readTree(run.outLines().get(0));
+        assertThat(line.at("/parameters/adapters")).hasToString(
+                "[{\"name\":\"ink\",\"scale\":1.0},{\"name\":\"wash\",\"scale\":-0.5}]");
+        // Which took place while the model was loaded
+        assertThat(line.at("/timings").has("adapterSwitch")).isFalse();
+    }
+
+    @Test
+    void anUnknownAdapterIsAWrongArgument() {
+        CommandLineRun run = generate("a red apple", "--adapter", "oil");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err()).contains("There is no adapter oil; the model mini has none.");
     }
 
     @Test

@@ -26,7 +26,6 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -129,7 +128,7 @@ class DiffusionPipelineTest {
 
     @Test
     void runsUncompiledAndSaysWhyWhereItCannotRunPackages(@TempDir Path folder) throws IOException {
-        copyMini(folder);
+        TestBundle.copyOfMini(folder);
         Files.createDirectories(folder.resolve("compiled/sm_90"));
         try (DiffusionPipeline withPackages = DiffusionPipeline.load(folder, DeviceSelection.cpu())) {
             GenerationResult result = withPackages.generate(
@@ -144,15 +143,16 @@ class DiffusionPipelineTest {
 
     @Test
     void loadsADecoderWhenItIsFirstAskedFor(@TempDir Path folder) throws IOException {
-        copyMini(folder);
+        TestBundle.copyOfMini(folder);
         List<ImagePrompt> prompts = List.of(new ImagePrompt("a red circle", "", 1));
+        Profile baseline = Profile.labelled("baseline").orElseThrow();
         try (DiffusionPipeline lazy = DiffusionPipeline.load(folder, DeviceSelection.cpu())) {
             lazy.prepare(Profile.FINAL.parameters(lazy.model()), List.of(1));
             // Nothing of it can have been read before, and nothing of it can be read now
             Files.writeString(folder.resolve(ModelBundle.VAE_DECODER), "no module");
 
             assertThat(lazy.generate(parameters(1), prompts, StepListener.NONE).images()).hasSize(1);
-            assertThatThrownBy(() -> lazy.prepare(Profile.BASELINE.parameters(lazy.model()), List.of(1)))
+            assertThatThrownBy(() -> lazy.prepare(baseline.parameters(lazy.model()), List.of(1)))
                     .isInstanceOf(BundleException.class)
                     .hasMessageStartingWith("torch cannot load " + folder.resolve(ModelBundle.VAE_DECODER));
         }
@@ -172,14 +172,6 @@ class DiffusionPipelineTest {
         assertThatThrownBy(running::get)
                 .hasRootCauseInstanceOf(CancellationException.class)
                 .hasRootCauseMessage("The pipeline is closed.");
-    }
-
-    private static void copyMini(Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(Mini.FOLDER)) {
-            for (Path file : files.toList()) {
-                Files.copy(file, folder.resolve(file.getFileName()));
-            }
-        }
     }
 
     private GenerationResult generate(int steps, List<ImagePrompt> prompts) {

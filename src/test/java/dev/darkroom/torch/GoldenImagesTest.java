@@ -9,27 +9,44 @@ import dev.darkroom.diffusion.Golden;
 import dev.darkroom.diffusion.Guidance;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.diffusion.SchedulerName;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 /** Same seed, same image as diffusers: every profile, end to end, alone and inside a batch. */
 class GoldenImagesTest {
 
     private static final double LEAST_PSNR = 50;
 
-    private final DiffusionPipeline pipeline = Mini.pipeline();
+    private static DiffusionPipeline distilled;
+
+    /** Plain weights that are taken for distilled ones: diffusers does not ask. */
+    @BeforeAll
+    static void load(@TempDir Path folder) {
+        distilled = DiffusionPipeline.load(
+                TestBundle.copyOfMini(folder).withFewSteps().folder(), DeviceSelection.cpu());
+    }
+
+    @AfterAll
+    static void close() {
+        distilled.close();
+    }
 
     @ParameterizedTest
-    @EnumSource
+    @MethodSource("dev.darkroom.diffusion.Profile#all")
     void oneImageAlone(Profile profile) {
         assertGolden(profile, goldens(profile).limit(1).toList());
     }
 
     @ParameterizedTest
-    @EnumSource
+    @MethodSource("dev.darkroom.diffusion.Profile#all")
     void aBatchOfDifferentPromptsAndSeeds(Profile profile) {
         assertGolden(profile, goldens(profile).toList());
     }
@@ -39,6 +56,7 @@ class GoldenImagesTest {
                 .map(golden -> new ImagePrompt(golden.get("prompt").asText(), golden.get("negativePrompt").asText(),
                         golden.get("seed").asLong()))
                 .toList();
+        DiffusionPipeline pipeline = profile.scheduler() == SchedulerName.LCM ? distilled : Mini.pipeline();
         GenerationParameters parameters = profile.parameters(pipeline.model());
         List<Integer> steps = new ArrayList<>();
 

@@ -2,6 +2,7 @@ package dev.darkroom.worker;
 
 import dev.darkroom.stack.EmbeddedStack;
 import dev.darkroom.stack.Stack;
+import dev.darkroom.torch.TestBundle;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -40,7 +41,9 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         settings.put("darkroom.store.secret-key", stack.secretKey());
         settings.put("darkroom.store.bucket", "darkroom");
         settings.put("darkroom.store.read-timeout", "2s");
-        settings.put("darkroom.state-dir", stateDir().toString());
+        settings.put("darkroom.state-dir", folder("darkroom-state").toString());
+        settings.put("darkroom.bundle", TestBundle.copyOfMini(folder("darkroom-bundle"))
+                .withAdapter("ink", false).withAdapter("wash", true).folder().toString());
         settings.put("darkroom.progress.interval", "20ms");
         settings.put("darkroom.flow.in-flight", "16");
         settings.put("darkroom.flow.stuck-after", "2s");
@@ -49,9 +52,9 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         return settings;
     }
 
-    private static Path stateDir() {
+    private static Path folder(String name) {
         try {
-            return Files.createTempDirectory("darkroom-state");
+            return Files.createTempDirectory(name);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -145,6 +145,70 @@ class WorkerTest {
     }
 
     @Test
+    void requestsWithTheSameAdaptersShareABatchWhoseEventsTellTheSwitch() throws Exception {
+        String blocker = id();
+        long before = faults.attempts(FaultInjection.SILENCE);
+        topics.send(request(blocker, FaultInjection.SILENCE));
+        await().atMost(Duration.ofSeconds(30)).until(() -> faults.attempts(FaultInjection.SILENCE) > before);
+        double switches = metric("darkroom_adapter_switches_total");
+        String ink = "[{\"name\": \"ink\", \"scale\": 0.5}]";
+        List<String> adapted = List.of(id(), id());
+        List<String> plain = List.of(id(), id());
+        for (int i = 0; i < 2; i++) {
+            topics.send(withAdapters(adapted.get(i), "final", ink));
+            topics.send(withAdapters(plain.get(i), "final", "[]"));
+        }
+        await().atMost(Duration.ofSeconds(20)).until(() -> metric("darkroom_backlog") == 4);
+        faults.breakSilence();
+
+        assertThat(adapted).allSatisfy(id -> {
+            JsonNode completed = json(topics.outcome(id));
+            assertThat(completed.at("/parameters/adapters/0/name").asText()).isEqualTo("ink");
+            assertThat(completed.at("/parameters/adapters/0/scale").asDouble()).isEqualTo(0.5);
+            assertThat(completed.at("/timings/batchSize").asInt()).isEqualTo(2);
+            assertThat(completed.at("/timings/adapterSwitch").asDouble()).isPositive();
+            assertThat(new String(stored(completed.at("/images/0/key").asText()), StandardCharsets.ISO_8859_1))
+                    .contains("ink:0.5");
+        });
+        assertThat(plain).allSatisfy(id -> {
+            JsonNode completed = json(topics.outcome(id));
+            assertThat(completed.at("/parameters").has("adapters")).isFalse();
+            assertThat(completed.at("/timings/batchSize").asInt()).isEqualTo(2);
+        });
+        // To the adapter, and back if the plain ones came second
+        assertThat(metric("darkroom_adapter_switches_total")).isGreaterThanOrEqualTo(switches + 1);
+    }
+
+    @Test
+    void anUnknownAdapterFailsWithThoseThatAreThere() {
+        String id = id();
+        topics.send(withAdapters(id, "final", "[{\"name\": \"oil\"}]"));
+
+        JsonNode failed = json(topics.outcome(id));
+        assertThat(failed.get("reason").asText()).isEqualTo("UNSUPPORTED_PARAMETERS");
+        assertThat(failed.get("field").asText()).isEqualTo("adapters");
+        assertThat(failed.get("message").asText()).isEqualTo("There is no adapter oil; the model mini has ink, wash.");
+    }
+
+    @Test
+    void aProfileOfFewStepsSaysWhichAdapterItAdded() {
+        String id = id();
+        topics.send(withAdapters(id, "fast", "[{\"name\": \"ink\", \"scale\": -1}]"));
+
+        JsonNode completed = json(topics.outcome(id));
+        assertThat(completed.at("/timings/steps").asInt()).isEqualTo(4);
+        assertThat(completed.at("/parameters/guidance/scale").asDouble()).isEqualTo(1);
+        assertThat(completed.at("/parameters/adapters")).extracting(
+                adapter -> adapter.get("name").asText() + " " + adapter.get("scale").asDouble())
+                .containsExactly("ink -1.0", "wash 1.0");
+    }
+
+    private static String withAdapters(String id, String profile, String adapters) {
+        return "{\"requestId\": \"%s\", \"prompt\": \"a plum\", \"profile\": \"%s\", \"adapters\": %s}"
+                .formatted(id, profile, adapters);
+    }
+
+    @Test
     void aReplayIsAnsweredFromTheStoreWithTheWholeOriginalEvent() {
         String id = id();
         String prompt = "a replayed cherry " + id;

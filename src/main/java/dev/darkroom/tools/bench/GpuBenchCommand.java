@@ -9,7 +9,9 @@ import dev.darkroom.tools.DeviceOption;
 import dev.darkroom.tools.Home;
 import dev.darkroom.tools.ProfileOption;
 import dev.darkroom.tools.ProgressLine;
+import dev.darkroom.torch.BundleException;
 import dev.darkroom.torch.DeviceSelection;
+import dev.darkroom.torch.ModelBundle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -62,8 +64,8 @@ final class GpuBenchCommand implements Callable<Integer> {
 
     @Option(names = "--profiles", paramLabel = "P", split = ",", converter = ProfileOption.class,
             completionCandidates = ProfileOption.class,
-            description = "Which of ${COMPLETION-CANDIDATES}, separated by commas; all unless given.")
-    private List<Profile> profiles = List.of(Profile.values());
+            description = "Which of ${COMPLETION-CANDIDATES}, separated by commas; those that the bundle can draw unless given.")
+    private List<Profile> profiles;
 
     @Option(names = "--batch-sizes", paramLabel = "N", split = ",", defaultValue = "1,2,4,8,16",
             description = "Images in a batch, separated by commas; what the bundle does not offer is left out.")
@@ -117,6 +119,9 @@ final class GpuBenchCommand implements Callable<Integer> {
         Path logs = Home.scratch("bench-gpu-" + ProcessHandle.current().pid());
         GpuReport report = new GpuReport(out, "./darkroom "
                 + String.join(" ", spec.commandLine().getParseResult().originalArgs()), new ArithmeticCeiling(ceiling));
+        if (profiles == null) {
+            profiles = drawable();
+        }
         // What matters most comes first
         if (profiles.contains(STUDIED)) {
             measureStudied(report, logs);
@@ -128,7 +133,7 @@ final class GpuBenchCommand implements Callable<Integer> {
             }
         }
         for (Profile profile : profiles) {
-            if (profile != STUDIED) {
+            if (!profile.equals(STUDIED)) {
                 measure(report, profile, logs);
             }
         }
@@ -140,6 +145,15 @@ final class GpuBenchCommand implements Callable<Integer> {
         failures.forEach(failure -> System.err.println("darkroom bench gpu: " + failure));
         System.err.println("Report: " + out + "  Logs: " + logs);
         return failures.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    private List<Profile> drawable() {
+        try {
+            boolean fewSteps = ModelBundle.manifest(bundle).drawsInFewSteps();
+            return Profile.all().stream().filter(profile -> fewSteps || !profile.scheduler().needsFewStepWeights()).toList();
+        } catch (BundleException e) {
+            throw new CommandException(e.getMessage(), e);
+        }
     }
 
     private void measureStudied(GpuReport report, Path logs) {
@@ -183,14 +197,14 @@ final class GpuBenchCommand implements Callable<Integer> {
                 coldStart[0] = (System.nanoTime() - start) / 1e9;
                 ProfileBenchCommand.Ready ready = json.readValue(line, ProfileBenchCommand.Ready.class);
                 report.model(ready);
-                if (profile == STUDIED && sizes.equals(sizes(STUDIED))) {
+                if (profile.equals(STUDIED) && sizes.equals(sizes(STUDIED))) {
                     report.started(coldStart[0], ready.batchSizes());
                 }
                 progress.end("profile %-16s ready after %s, batches of %s".formatted(
                         profile.label(), ProgressLine.since(start), text(ready.batchSizes())));
             } else {
                 GpuRow row = json.readValue(line, GpuRow.class).withColdStart(coldStart[0]);
-                report.add(row, profile == STUDIED);
+                report.add(row, profile.equals(STUDIED));
                 progress.end(String.format(Locale.ROOT, "profile %-16s batch %d: %.4f s/image, %.2f images/s%s",
                         profile.label(), row.batch(), row.secondsPerImage().median(), row.imagesPerSecond(),
                         row.compiled() ? ", compiled" : ""));

@@ -22,7 +22,7 @@ final class InstantGenerator implements ImageGenerator {
 
     private static final ImageSize SIZE = new ImageSize(512, 512);
     private static final ModelDescription MODEL = new ModelDescription("instant", "0".repeat(64), "none",
-            "prepared pixels", List.of(SIZE), List.of(1, 2, 4, 8), Optional.of("Nothing is generated."));
+            "prepared pixels", List.of(SIZE), List.of(1, 2, 4, 8), true, List.of(), Optional.of("Nothing is generated."));
     private static final int PREPARED = 16;
 
     private final List<byte[]> prepared = new ArrayList<>();
@@ -77,8 +77,8 @@ final class InstantGenerator implements ImageGenerator {
                         prepared.get(Math.floorMod(prompt.seed(), PREPARED)), prompt.seed(), false))
                 .toList();
         listener.onStep(parameters.steps(), parameters.steps());
-        return new GenerationResult(images, Duration.ZERO, Duration.ZERO, Duration.ZERO, parameters.steps(), images.size(),
-                false, Optional.empty());
+        return new GenerationResult(images, Optional.empty(), Duration.ZERO, Duration.ZERO, Duration.ZERO, parameters.steps(),
+                images.size(), false, Optional.empty());
     }
 
     @Override

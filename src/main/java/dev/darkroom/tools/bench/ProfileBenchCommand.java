@@ -161,7 +161,7 @@ final class ProfileBenchCommand implements Callable<Integer> {
     /** The parameters with guidance in every step, or with a scale of 1 in none. */
     private static GenerationParameters guided(GenerationParameters of, double scale) {
         return new GenerationParameters(of.width(), of.height(), of.steps(), of.scheduler(), scale, 1, of.decoder(),
-                of.compiled());
+                of.compiled(), of.adapters());
     }
 
     private static Spread steps(List<Timed> runs) {

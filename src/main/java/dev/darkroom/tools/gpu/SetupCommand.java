@@ -369,7 +369,7 @@ final class SetupCommand implements Callable<Integer> {
         Stamp stamp = new Stamp(bundle.resolve("setup.stamp"));
         // Which packages a change of the compiler concerns is its own affair; what else lies there does not concern the bundle
         String compiler = Stamp.sources(sources().resolve("darkroom_bundle"),
-                name -> name.endsWith(".py") && !List.of("environment.py", "hub.py").contains(name));
+                name -> name.endsWith(".py") && !List.of("adapters.py", "environment.py", "hub.py").contains(name));
         String architecture = torch.path("architecture").asText();
         String madeFrom = Stamp.digest(Stamp.listing(links()), assembled, sizes, batchSizes, architecture,
                 torch.path("torch").asText(), compiler);

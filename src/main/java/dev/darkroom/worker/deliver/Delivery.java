@@ -106,6 +106,7 @@ public class Delivery {
                         images.stream().anyMatch(GeneratedImage::promptTruncated)),
                 new Timings(
                         Timings.milliseconds(queueWait),
+                        Provenance.adapterSwitch(result),
                         Timings.milliseconds(result.textEncoding()),
                         Timings.milliseconds(result.denoising()),
                         Timings.milliseconds(result.decoding()),
@@ -144,10 +145,14 @@ public class Delivery {
 
     private void trace(Claim claim, GenerationResult result, Instant start, Instant encoding,
             Instant uploading, Instant uploaded) {
-        Instant denoising = start.plus(result.textEncoding());
+        Instant encodingText = start.plus(result.adapterSwitch().orElse(Duration.ZERO));
+        Instant denoising = encodingText.plus(result.textEncoding());
         Instant decoding = denoising.plus(result.denoising());
         tracing.stage(claim.span(), "queue_wait", claim.produced(), start);
-        tracing.stage(claim.span(), "text_encoding", start, denoising);
+        if (result.adapterSwitch().isPresent()) {
+            tracing.stage(claim.span(), "adapter_switch", start, encodingText);
+        }
+        tracing.stage(claim.span(), "text_encoding", encodingText, denoising);
         tracing.stage(claim.span(), "denoising", denoising, decoding);
         tracing.stage(claim.span(), "decoding", decoding, decoding.plus(result.decoding()));
         tracing.stage(claim.span(), "image_encoding", encoding, uploading);

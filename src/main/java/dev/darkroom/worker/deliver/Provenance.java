@@ -1,15 +1,19 @@
 package dev.darkroom.worker.deliver;
 
+import dev.darkroom.contract.Adapter;
 import dev.darkroom.contract.Completed;
 import dev.darkroom.contract.ImageFormat;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.worker.image.ImageParameters;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.stream.Collectors;
 
 /**
  * What images were made from, in the terms of events and of image files. The worker and the command {@code generate} say
@@ -32,13 +36,20 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
         return new Completed.Parameters(first.prompt(), first.negativePrompt(), profile, parameters.width(),
                 parameters.height(), parameters.steps(), parameters.scheduler().label(),
                 new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
-                parameters.decoder().label(), first.seed(), count, new Completed.Output(format), truncated);
+                parameters.decoder().label(),
+                parameters.adapters().stream().map(adapter -> new Adapter(adapter.name(), adapter.scale())).toList(),
+                first.seed(), count, new Completed.Output(format), truncated);
     }
 
     /** The device's memory in an event; empty on a CPU. */
     public static Optional<Completed.Vram> vram(GenerationResult result) {
         return result.memory().map(memory -> new Completed.Vram(memory.peakAllocated(), memory.peakReserved(),
                 memory.deviceUsed(), memory.deviceTotal()));
+    }
+
+    /** The time of a switch of adapters in an event, in milliseconds; empty if there was none. */
+    public static OptionalDouble adapterSwitch(GenerationResult result) {
+        return result.adapterSwitch().stream().mapToDouble(Completed.Timings::milliseconds).findFirst();
     }
 
     /** What generated a batch, in an event. */
@@ -56,6 +67,9 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
         others.put("Guidance cutoff", Double.toString(parameters.guidanceCutoff()));
         others.put("Decoder", parameters.decoder().label());
         others.put("Profile", profile);
+        if (!parameters.adapters().isEmpty()) {
+            others.put("Adapters", parameters.adapters().stream().map(LoraAdapter::toString).collect(Collectors.joining(" ")));
+        }
         others.putAll(more);
         return new ImageParameters(image.prompt(), image.negativePrompt(), parameters.steps(),
                 parameters.scheduler().sampler(), parameters.guidanceScale(), image.seed(), parameters.width(),

@@ -207,6 +207,7 @@ public class Generator {
     }
 
     private void deliver(Batch batch, GenerationResult result, Instant start) {
+        result.adapterSwitch().ifPresent(metrics::adapterSwitch);
         metrics.stage("text_encoding", result.textEncoding());
         metrics.stage("denoising", result.denoising());
         metrics.stage("decoding", result.decoding());

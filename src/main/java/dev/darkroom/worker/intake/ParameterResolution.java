@@ -6,6 +6,7 @@ import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.Labelled;
+import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.Profile;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.UnsupportedParametersException;
@@ -25,8 +26,9 @@ class ParameterResolution {
     /** @throws UnsupportedParametersException if the model at hand does not offer what the request asks for */
     GenerationParameters resolve(GenerationRequest request) {
         ImageGenerator images = generator.images();
-        GenerationParameters defaults = named("profile", request.profile(), Profile.class).parameters(images.model());
         Overrides overrides = request.overrides();
+        GenerationParameters defaults = profile(request.profile()).parameters(images.model(), overrides.adapters().stream()
+                .map(adapter -> new LoraAdapter(adapter.name(), adapter.scale())).toList());
         GenerationParameters parameters = new GenerationParameters(
                 overrides.width().orElse(defaults.width()),
                 overrides.height().orElse(defaults.height()),
@@ -39,13 +41,22 @@ class ParameterResolution {
                 overrides.decoder()
                         .map(label -> named("decoder", label, DecoderName.class))
                         .orElse(defaults.decoder()),
-                defaults.compiled());
+                defaults.compiled(),
+                defaults.adapters());
         images.check(parameters);
         return parameters;
     }
 
+    private static Profile profile(String label) {
+        return Profile.labelled(label).orElseThrow(() -> unknown("profile", label, Profile.labels()));
+    }
+
     private static <E extends Enum<E> & Labelled> E named(String field, String label, Class<E> type) {
-        return Labelled.find(type, label).orElseThrow(() -> new UnsupportedParametersException(field,
-                "There is no " + field + " " + label + "; allowed are " + Labelled.all(type) + "."));
+        return Labelled.find(type, label).orElseThrow(() -> unknown(field, label, Labelled.all(type)));
+    }
+
+    private static UnsupportedParametersException unknown(String field, String label, String allowed) {
+        return new UnsupportedParametersException(field,
+                "There is no " + field + " " + label + "; allowed are " + allowed + ".");
     }
 }

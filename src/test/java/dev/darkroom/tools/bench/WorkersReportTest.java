@@ -10,6 +10,7 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
 
 class WorkersReportTest {
@@ -19,7 +20,7 @@ class WorkersReportTest {
     private static final Completed.Image IMAGE =
             new Completed.Image("darkroom", "a.png", "s3://darkroom/a.png", "", "", 1, 8, 8, 1);
     private static final Completed.Parameters PARAMETERS = new Completed.Parameters("a star", "", "final", 8, 8, 20, "dpmpp-2m",
-            new Completed.Guidance(7.5, 0.4), "tiny", 1, 1, new Completed.Output(ImageFormat.PNG), false);
+            new Completed.Guidance(7.5, 0.4), "tiny", List.of(), 1, 1, new Completed.Output(ImageFormat.PNG), false);
 
     @Test
     void workersTogetherAreMeasuredFromTheFirstBatchOfAnyToTheLastOutcomeOfAny() {
@@ -55,7 +56,7 @@ class WorkersReportTest {
             // A record that waited for one second before its batch
             double total = 1e3 * (end - batch + 1);
             measurement.add(new Events("/darkroom").of(new Completed("a-" + end, List.of(IMAGE), PARAMETERS,
-                    new Completed.Timings(1e3, 0, 0, 0, 0, 0, total, 20, 1), Optional.empty(),
+                    new Completed.Timings(1e3, OptionalDouble.empty(), 0, 0, 0, 0, 0, total, 20, 1), Optional.empty(),
                     new Completed.Model("sd15", "", device, "PyTorch 2.7.1", true), Map.of()),
                     BEGIN.plusMillis((long) (1e3 * end))));
         }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.GenerationParameters;
+import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.worker.Records;
 import java.time.Duration;
@@ -33,6 +34,23 @@ class BacklogTest {
 
         assertThat(takeOffsets(8)).containsExactly(0L, 2L);
         assertThat(takeOffsets(8)).containsExactly(1L);
+    }
+
+    @Test
+    void jobsWithOtherAdaptersOrScalesDoNot() throws Exception {
+        add(0, 1, adapted(new LoraAdapter("ink", 1), new LoraAdapter("wash", 0.5)));
+        add(1, 1, FINAL);
+        add(2, 1, adapted(new LoraAdapter("wash", 0.5), new LoraAdapter("ink", 1)));
+        add(3, 1, adapted(new LoraAdapter("ink", 1), new LoraAdapter("wash", 0.6)));
+
+        assertThat(takeOffsets(8)).containsExactly(0L, 2L);
+        assertThat(takeOffsets(8)).containsExactly(1L);
+        assertThat(takeOffsets(8)).containsExactly(3L);
+    }
+
+    private static GenerationParameters adapted(LoraAdapter... adapters) {
+        return new GenerationParameters(128, 128, 20, SchedulerName.DPMPP_2M, 7.5, 0.4, DecoderName.TINY, true,
+                List.of(adapters));
     }
 
     @Test
