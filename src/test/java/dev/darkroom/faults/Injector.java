@@ -73,9 +73,8 @@ final class Injector {
                 Thread.sleep(lasts);
                 worker.kill();
                 worker.start();
-                if (worker.awaitReady(Duration.ofSeconds(60))) {
-                    Files.deleteIfExists(worker.journal());
-                }
+                worker.awaitReady(Duration.ofSeconds(60));
+                Files.deleteIfExists(worker.journal());
             }
             case STATE_GARBLED -> {
                 worker.kill();
