@@ -29,7 +29,7 @@ from diffusers import DDIMScheduler, EulerDiscreteScheduler, LCMScheduler
 from transformers import CLIPTokenizer
 
 from darkroom_bench.pipeline import SCHEDULERS, guidance_cutoff, load_pipeline, load_tiny, set_scheduler
-from darkroom_bench.profiles import PROFILES
+from darkroom_bench.profiles import PROFILES, Profile
 from darkroom_bundle.adapters import add_adapter
 from darkroom_bundle.lora import layers_of
 from loras import random_factors, save_kohya, save_peft
@@ -259,6 +259,19 @@ def tokenizer_goldens(tokenizer: CLIPTokenizer) -> dict[str, Any]:
     return {"versions": VERSIONS, "cases": cases}
 
 
+def draw(pipeline: Any, profile: Profile, prompt: str, negative_prompt: str, seed: int) -> Any:
+    """One image of a profile as a PIL image; the pipeline has its scheduler and decoder."""
+    return pipeline(
+        prompt,
+        negative_prompt=negative_prompt,
+        num_inference_steps=profile.steps,
+        guidance_scale=profile.scale,
+        generator=torch.Generator("cpu").manual_seed(seed),
+        callback_on_step_end=guidance_cutoff(profile.cutoff),
+        callback_on_step_end_tensor_inputs=["prompt_embeds"],
+    ).images[0]
+
+
 def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
     """Every profile through diffusers' pipeline, one image at a time; equal configurations share a file."""
     pipeline = load_pipeline(checkpoint, torch.float32, "cpu")
@@ -274,15 +287,7 @@ def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
         set_scheduler(pipeline, profile)
         for index, (prompt, negative_prompt, seed) in enumerate(REQUESTS if name in BATCHED else REQUESTS[:2]):
             forwards.clear()
-            image = pipeline(
-                prompt,
-                negative_prompt=negative_prompt,
-                num_inference_steps=profile.steps,
-                guidance_scale=profile.scale,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                callback_on_step_end=guidance_cutoff(profile.cutoff),
-                callback_on_step_end_tensor_inputs=["prompt_embeds"],
-            ).images[0]
+            image = draw(pipeline, profile, prompt, negative_prompt, seed)
             guided = sum(rows == 2 for rows in forwards)
             assert (guided, len(forwards)) == (profile.guided_steps, profile.steps), (name, forwards)
 
@@ -341,15 +346,7 @@ def adapter_goldens(checkpoint: Path, tiny: Path, bundle: Path, out: Path) -> di
                 pipeline.set_adapters(list(scales), list(scales.values()))
                 pipeline.fuse_lora(adapter_names=list(scales))
                 pipeline.unload_lora_weights()
-            image = pipeline(
-                prompt,
-                negative_prompt=negative_prompt,
-                num_inference_steps=profile.steps,
-                guidance_scale=profile.scale,
-                generator=torch.Generator("cpu").manual_seed(seed),
-                callback_on_step_end=guidance_cutoff(profile.cutoff),
-                callback_on_step_end_tensor_inputs=["prompt_embeds"],
-            ).images[0]
+            image = draw(pipeline, profile, prompt, negative_prompt, seed)
             file = f"adapters-{'-'.join(scales) or 'none'}.png"
             image.save(out / file, optimize=True)
             adapters = [{"name": name, "scale": scale} for name, scale in scales.items()]

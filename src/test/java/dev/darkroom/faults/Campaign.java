@@ -90,8 +90,8 @@ final class Campaign {
                 thread.setDaemon(true);
                 return thread;
             });
-            threads.submit(logged(() -> load(requests, observer)));
-            threads.submit(logged(() -> watch(cluster)));
+            List<Future<Void>> company = List.of(
+                    threads.submit(told(() -> load(requests, observer))), threads.submit(told(() -> watch(cluster))));
             long start = System.currentTimeMillis();
             storm(cluster, requests, threads, start);
             Map<String, List<Double>> alone = new TreeMap<>();
@@ -103,6 +103,10 @@ final class Campaign {
             long end = System.currentTimeMillis();
             double lagZero = settle(requests, observer, end);
             over = true;
+            for (Future<Void> each : company) {
+                // A campaign without its load, or without anybody who starts workers again, shows nothing
+                each.get();
+            }
             long lag = observer.lag();
             progress.accept("looking at what came of it");
             Verdict verdict = new Checker(observer.requests(), List.copyOf(observer.answers()), store::get, pictures).check();
@@ -112,15 +116,13 @@ final class Campaign {
         }
     }
 
-    private <T> Callable<T> logged(Callable<T> task) {
+    /** A task whose failure is told at once; whoever waits for it gets it, too. */
+    private <T> Callable<T> told(Callable<T> task) {
         return () -> {
             try {
                 return task.call();
-            } catch (InterruptedException e) {
-                return null;
             } catch (Exception e) {
                 progress.accept("the campaign itself failed: " + e);
-                e.printStackTrace();
                 throw e;
             }
         };
@@ -180,7 +182,7 @@ final class Campaign {
         CountDownLatch left = new CountDownLatch(plan.lanes().size());
         List<Future<Void>> lanes = new ArrayList<>();
         for (Lane lane : plan.lanes()) {
-            lanes.add(threads.submit(logged(() -> {
+            lanes.add(threads.submit(told(() -> {
                 try {
                     return follow(lane, cluster, injector);
                 } finally {

@@ -37,6 +37,7 @@ record Soak(long minutes, double capacity, double rate, int requests, int unansw
     private static final double COUNTED = 2 / 3.0;
     /** Parts of the counted time whose means are compared. */
     private static final int PARTS = 4;
+    private static final Duration PATIENCE = Duration.ofMinutes(10);
     private static final Duration SAMPLING = Duration.ofSeconds(10);
 
     /**
@@ -100,6 +101,10 @@ record Soak(long minutes, double capacity, double rate, int requests, int unansw
             open.add(requests.ordinary(Pictures.any(random)));
         }
         while (!open.isEmpty()) {
+            if (System.nanoTime() - start > PATIENCE.toNanos()) {
+                throw new IllegalStateException("%d of the first %d requests have no outcome after %d s".formatted(
+                        open.size(), BACKLOG, PATIENCE.toSeconds()));
+            }
             Thread.sleep(50);
             open.removeAll(observer.answeredAt().keySet());
         }
