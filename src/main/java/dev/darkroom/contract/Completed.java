@@ -114,6 +114,12 @@ public record Completed(
     public record Timings(double queueWait, OptionalDouble adapterSwitch, double textEncoding, double denoising, double decoding,
             double imageEncoding, double upload, double total, int steps, int batchSize) {
 
+        /** The same, now that the files are stored. */
+        public Timings stored(Duration upload, Duration total) {
+            return new Timings(queueWait, adapterSwitch, textEncoding, denoising, decoding, imageEncoding,
+                    milliseconds(upload), milliseconds(total), steps, batchSize);
+        }
+
         /** Milliseconds, to the microsecond; a negative duration, as clocks that differ make it, is none. */
         public static double milliseconds(Duration duration) {
             return Math.max(0, duration.toNanos() / 1_000) / 1_000.0;

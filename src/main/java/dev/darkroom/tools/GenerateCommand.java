@@ -21,6 +21,7 @@ import dev.darkroom.torch.DeviceException;
 import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.torch.DiffusionPipeline;
 import dev.darkroom.worker.deliver.Provenance;
+import dev.darkroom.worker.deliver.Provenance.Making;
 import dev.darkroom.worker.image.ImageEncoder;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
@@ -29,11 +30,11 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -192,11 +193,12 @@ public final class GenerateCommand implements Callable<Integer> {
         for (int from = 0; from < images.size(); from += batch) {
             List<ImagePrompt> some = images.subList(from, Math.min(images.size(), from + batch));
             String text = "%d of %d images, step".formatted(from, images.size());
+            Instant batchStart = Instant.now();
             GenerationResult result = generator.generate(
                     parameters, some, (step, total) -> progress.show(text, step, total));
             for (int i = 0; i < some.size(); i++) {
                 progress.clear();
-                write(from + i, some.get(i), parameters, result, result.images().get(i), generator.model());
+                write(from + i, some.get(i), parameters, result, result.images().get(i), generator.model(), batchStart);
             }
         }
         progress.end("%d %s in %s after %s".formatted(
@@ -204,30 +206,26 @@ public final class GenerateCommand implements Callable<Integer> {
     }
 
     private void write(int index, ImagePrompt image, GenerationParameters parameters, GenerationResult result,
-            GeneratedImage pixels, ModelDescription model) throws IOException {
+            GeneratedImage pixels, ModelDescription model, Instant start) throws IOException {
         Provenance provenance = new Provenance(profile.label(), parameters, model);
-        long begin = System.nanoTime();
+        Instant encoding = Instant.now();
         byte[] png = encoder.encode(ImageFormat.PNG, pixels.width(), pixels.height(), pixels.rgb(),
                 provenance.image(image, Map.of()));
-        Duration encoding = Duration.ofNanos(System.nanoTime() - begin);
+        Instant writing = Instant.now();
         Path file = out.resolve("%03d.png".formatted(index));
         Files.write(file, png);
+        Instant written = Instant.now();
+        Making making = provenance.making(List.of(pixels), result, Duration.ZERO, Duration.between(encoding, writing))
+                .stored(Duration.between(writing, written), Duration.between(start, written));
         System.out.println(JSON.writeValueAsString(new Line(
                 index,
                 file.toString(),
                 image.prompt(),
                 image.seed(),
                 provenance.parameters(image, 1, ImageFormat.PNG, pixels.promptTruncated()),
-                new Timings(
-                        Provenance.adapterSwitch(result),
-                        Completed.Timings.milliseconds(result.textEncoding()),
-                        Completed.Timings.milliseconds(result.denoising()),
-                        Completed.Timings.milliseconds(result.decoding()),
-                        Completed.Timings.milliseconds(encoding),
-                        result.steps(),
-                        result.batchSize()),
-                Provenance.vram(result),
-                provenance.model(result))));
+                making.timings(),
+                making.vram(),
+                making.model())));
     }
 
     private List<ImagePrompt> imagePrompts() throws IOException {
@@ -301,12 +299,7 @@ public final class GenerateCommand implements Callable<Integer> {
 
     /** A line of standard output. Where an event has the same thing, it has the same name and form. */
     private record Line(int index, String file, String prompt, long seed, Completed.Parameters parameters,
-            Timings timings, Optional<Completed.Vram> vram, Completed.Model model) {
-    }
-
-    /** In milliseconds, those of the batch but for {@code imageEncoding}. */
-    private record Timings(OptionalDouble adapterSwitch, double textEncoding, double denoising, double decoding,
-            double imageEncoding, int steps, int batchSize) {
+            Completed.Timings timings, Optional<Completed.Vram> vram, Completed.Model model) {
     }
 
     /** Reads an adapter and its scale. */

@@ -139,7 +139,7 @@ public interface DarkroomConfig {
         @DurationMax(minutes = 1, message = "must be from 0s to 1m")
         Duration linger();
 
-        /** Threads that encode and upload. */
+        /** Requests whose images are encoded and uploaded at once. */
         @WithDefault("8")
         @Min(1)
         @Max(64)

@@ -150,6 +150,8 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
         row(text, "faults", Run::faults, faults);
         row(text, "kinds of them", Run::kinds, kinds);
         row(text, "seconds in which they came", Run::seconds, seconds);
+        row(text, "of these with nothing done to worker, broker or store", Run::calmSeconds,
+                runs.stream().mapToLong(Run::calmSeconds).sum());
         row(text, "requests", Run::requests, requests);
         row(text, "**lost**: without an answer", Run::lost, lost);
         row(text, "**second outcomes**: told two things", Run::secondOutcomes, secondOutcomes);
@@ -171,8 +173,17 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
                 Three workers, on %s, which other builds used at the same time.
 
                 An image is compared, pixel by pixel, with the one that the same prompt and seed gave before anything was
-                done, and its file must name its request. An image counts as generated twice when two processes put it. A
-                request that kept dying with its workers is answered `TOO_MANY_ATTEMPTS`, as it is meant to be.
+                done, and its file must name its request. A request that kept dying with its workers is answered
+                `TOO_MANY_ATTEMPTS`, as it is meant to be.
+
+                An image counts as generated twice when two processes began to put it, whether the first put arrived or not,
+                and as often again as there were more of them. So these are counted, though nobody could have spared them:
+                copies of a request that came to several workers at the same moment (where requests are keyed by their id,
+                copies are in one partition and never do), images that a worker could not store before it was killed, and
+                those of a worker that was suspended, or cut off, until others had its partitions. Not counted is an image
+                that was in memory alone when its worker was killed, since nobody outside can know of it, and what one
+                process generates twice, which tests look after. An image that is there without an outcome is not generated
+                again: whoever has its request next adopts it.
 
                 ## What was done, and how long it took to recover
 
@@ -180,6 +191,13 @@ record Report(int faults, int kinds, List<Long> seeds, long seconds, int request
                 where others went on at the same time, in the median and at the longest. A worker's death is over at once, so
                 its time runs from the kill; what it had goes to others when its session with Kafka is over. Where a worker's
                 death is alone, it is started again only when what it had has been answered.
+
+                Among others no wait is that of one fault. A request needs some seconds in which its worker lives, and broker
+                and store answer it; the table above says how rare they are. Broker and store fail every ten seconds or so,
+                and a broker that was killed is back only when its JVM and its group are, which takes 8 to 20 s here.
+                Meanwhile a request waits in a worker's line, and each time its worker is killed or its partition moves it
+                waits in the next one's, behind what is there. The longest waits that were traced were of two to four such
+                turns.
 
                 | fault | what | faults | alone | longest | among others | longest |
                 |---|---|---:|---:|---:|---:|---:|

@@ -11,6 +11,7 @@ import java.util.Map;
  * @param kinds of how many kinds
  * @param faultsByKind how many of each kind
  * @param seconds from the first fault until the last had been mended
+ * @param calmSeconds of these, how many in which nothing was being done to worker, broker or store
  * @param requests records that had to be answered
  * @param lost and the following: how many of each the checker found
  * @param images images that outcomes name
@@ -26,10 +27,10 @@ import java.util.Map;
  * @param timeline how things went
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
-record Run(long seed, int faults, int kinds, Map<String, Integer> faultsByKind, long seconds, int requests, int lost,
-        int secondOutcomes, int mixedImages, int orphanOutcomes, int wrongOutcomes, int images, double generatedTwiceShare,
-        int workersEndedByThemselves, int workersRestartedForLiveness, int tooManyAttempts, long lagAtEnd,
-        double lagZeroSeconds, Map<String, List<Double>> recoverySeconds, Map<String, List<Double>> aloneSeconds,
+record Run(long seed, int faults, int kinds, Map<String, Integer> faultsByKind, long seconds, long calmSeconds, int requests,
+        int lost, int secondOutcomes, int mixedImages, int orphanOutcomes, int wrongOutcomes, int images,
+        double generatedTwiceShare, int workersEndedByThemselves, int workersRestartedForLiveness, int tooManyAttempts,
+        long lagAtEnd, double lagZeroSeconds, Map<String, List<Double>> recoverySeconds, Map<String, List<Double>> aloneSeconds,
         List<String> findings, Timeline timeline) {
 
     /**

@@ -11,11 +11,14 @@ import dev.darkroom.contract.Failed;
 import dev.darkroom.contract.FailureReason;
 import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.stack.Stack;
+import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.claim.Job;
 import dev.darkroom.worker.outcome.IdempotencyStore;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.ObjectKeys;
 import dev.darkroom.worker.store.StoreSettings;
+import io.minio.MinioClient;
+import io.minio.RemoveObjectArgs;
 import io.quarkus.test.common.WithTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
@@ -38,6 +41,7 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.junit.jupiter.api.Test;
@@ -63,6 +67,9 @@ class PromisesTest {
 
     @Inject
     IdempotencyStore idempotency;
+
+    @Inject
+    Claims claims;
 
     @TestHTTPResource("/")
     URI http;
@@ -108,12 +115,12 @@ class PromisesTest {
     @Test
     void anOutcomeThatACompactedTopicDoesNotTakeGoesOutUnderTheRequestId() throws Exception {
         String id = id();
-        cleanUpOutcomes("compact");
+        setOfOutcomes("cleanup.policy", "compact");
         try {
             topics.send(new ProducerRecord<>(Topics.REQUESTS, null, bytes(request(id, "a lime"))));
             assertThat(topics.outcome(id).key()).asString().isEqualTo(id);
         } finally {
-            cleanUpOutcomes("delete");
+            setOfOutcomes("cleanup.policy", "delete");
         }
         await().atMost(Duration.ofSeconds(20)).until(() -> topics.committed() == topics.sent());
     }
@@ -176,8 +183,7 @@ class PromisesTest {
         String id = id();
         String json = request(id, "a lime");
         String prefix = ObjectKeys.outcome(Records.read(json).identity()).split("/")[1];
-        try (MinioImageStore store = new MinioImageStore(new StoreSettings(stack.storeEndpoint(), "us-east-1", "darkroom",
-                stack.accessKey(), stack.secretKey(), true, false, Duration.ofSeconds(5), Duration.ofSeconds(5)))) {
+        try (MinioImageStore store = store()) {
             byte[] others = bytes("the image of another request with this id");
             store.putIfAbsent("images/" + prefix + "/" + id + "-0.png", others, "image/png", Map.of());
             topics.send(json);
@@ -186,6 +192,67 @@ class PromisesTest {
             assertThat(store.get(image.get("key").asText())).hasValueSatisfying(file ->
                     assertThat(new String(file, StandardCharsets.ISO_8859_1)).contains("PNG", "a lime"));
         }
+    }
+
+    @Test
+    void imagesWhoseWorkerDidNotLiveToTellOfThemAreNotGeneratedAgain() throws Exception {
+        String id = id();
+        String prompt = "a quince " + id;
+        String json = "{\"requestId\": \"%s\", \"prompt\": \"%s\", \"steps\": 2, \"count\": 2}".formatted(id, prompt);
+        topics.send(json);
+        JsonNode told = json(topics.outcome(id));
+        String outcome = ObjectKeys.outcome(Records.read(json).identity());
+        remove(outcome);
+        topics.send(json);
+
+        JsonNode again = json(topics.outcomes(id, 2).get(1));
+        assertThat(faults.attempts(prompt)).isEqualTo(2);
+        for (String same : List.of("images", "parameters", "model")) {
+            assertThat(again.get(same)).isEqualTo(told.get(same));
+        }
+        for (String same : List.of("queueWait", "textEncoding", "denoising", "decoding", "steps", "batchSize")) {
+            assertThat(again.at("/timings/" + same)).isEqualTo(told.at("/timings/" + same));
+        }
+
+        // Unless one of them is missing
+        remove(outcome);
+        remove(told.at("/images/1/key").asText());
+        topics.send(json);
+        assertThat(json(topics.outcomes(id, 3).get(2)).get("images")).isEqualTo(told.get("images"));
+        assertThat(faults.attempts(prompt)).isEqualTo(4);
+    }
+
+    @Test
+    void whileNothingCanBePublishedImagesAndOutcomesReachTheStore() throws Exception {
+        warmUp();
+        // More than are stored at once
+        List<String> requests = IntStream.range(0, 12).mapToObj(i -> request(id(), "a lime")).toList();
+        setOfOutcomes("min.insync.replicas", "2");
+        try (MinioImageStore store = store()) {
+            requests.forEach(topics::send);
+            await().atMost(Duration.ofSeconds(30)).until(() -> requests.stream().allMatch(json ->
+                    store.find(ObjectKeys.outcome(Records.read(json).identity())).isPresent()));
+        } finally {
+            setOfOutcomes("min.insync.replicas", "1");
+        }
+        requests.forEach(json -> topics.outcome(Records.read(json).requestId()));
+    }
+
+    @Test
+    void whatAnotherWorkerHasByNowIsGivenUpInTheMiddle() throws Exception {
+        String id = id();
+        long before = faults.attempts(FaultInjection.SILENCE);
+        topics.send(request(id, FaultInjection.SILENCE));
+        await().atMost(Duration.ofSeconds(30)).until(() -> faults.attempts(FaultInjection.SILENCE) > before);
+        // As when the worker comes back after its session with Kafka was over
+        List<TopicPartition> all = IntStream.range(0, 4).mapToObj(Records::partition).toList();
+        assertThat(claims.revoke(all, Duration.ZERO)).isNotNull();
+        claims.assign(all);
+        faults.breakSilence();
+        warmUp();
+
+        assertThat(topics.received(Topics.COMPLETIONS, id)).isEmpty();
+        assertThat(claims.count()).isZero();
     }
 
     @Test
@@ -213,6 +280,18 @@ class PromisesTest {
         assertThat(metric("darkroom_stage_seconds_sum{stage=\"queue_wait\"}")).isLessThan(100_000);
     }
 
+    private MinioImageStore store() {
+        return new MinioImageStore(new StoreSettings(stack.storeEndpoint(), "us-east-1", "darkroom", stack.accessKey(),
+                stack.secretKey(), true, false, Duration.ofSeconds(5), Duration.ofSeconds(5)));
+    }
+
+    private void remove(String key) throws Exception {
+        try (MinioClient client = MinioClient.builder().endpoint(stack.storeEndpoint().toString())
+                .credentials(stack.accessKey(), stack.secretKey()).build()) {
+            client.removeObject(RemoveObjectArgs.builder().bucket("darkroom").object(key).build());
+        }
+    }
+
     private void warmUp() {
         String id = id();
         topics.send(request(id, "a lime"));
@@ -227,9 +306,9 @@ class PromisesTest {
         }
     }
 
-    private void cleanUpOutcomes(String policy) throws Exception {
+    private void setOfOutcomes(String setting, String value) throws Exception {
         topics.admin().incrementalAlterConfigs(Map.of(new ConfigResource(ConfigResource.Type.TOPIC, Topics.COMPLETIONS),
-                List.of(new AlterConfigOp(new ConfigEntry("cleanup.policy", policy), AlterConfigOp.OpType.SET)))).all().get();
+                List.of(new AlterConfigOp(new ConfigEntry(setting, value), AlterConfigOp.OpType.SET)))).all().get();
     }
 
     private static String id() {

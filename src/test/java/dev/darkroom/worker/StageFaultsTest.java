@@ -150,6 +150,12 @@ class StageFaultsTest {
                 }
 
                 @Override
+                public Optional<StoredObject> find(String key) {
+                    at("store.find." + key.split("/")[0]);
+                    return real.find(key);
+                }
+
+                @Override
                 public Optional<byte[]> get(String key) {
                     at("store.get." + key.split("/")[0]);
                     return real.get(key);
@@ -217,7 +223,7 @@ class StageFaultsTest {
 
     @ParameterizedTest
     @CsvSource({
-        "store.get.outcomes, false", "store.get.outcomes, true", "store.get.attempts, false",
+        "store.get.outcomes, false", "store.get.outcomes, true", "store.get.attempts, false", "store.find.images, true",
         "generator.check, false", "generator.check, true", "generator.generate, false", "metrics.batch, false",
         "metrics.queue_wait, false", "metrics.upload, true", "tracing.stage, false",
         "store.put.images, false", "store.put.images, true", "store.put.outcomes, false", "store.put.outcomes, true",

@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.stream.IntStream;
 import java.util.stream.StreamSupport;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -85,9 +86,10 @@ class StartAndStopIT {
         try (StoreGate gate = new StoreGate(stack.storeEndpoint())) {
             gate.shut();
             try (WorkerProcess worker = start(Map.of("DARKROOM_STORE_ENDPOINT", gate.endpoint().toString()))) {
-                await().atMost(Duration.ofSeconds(60)).until(() -> worker.output().contains("open the object store"));
+                await().atMost(Duration.ofSeconds(60)).until(() -> ready() == 503);
                 // Long enough for the pauses to have grown to their longest
                 await().during(Duration.ofSeconds(5)).atMost(Duration.ofSeconds(20)).until(() -> ready() == 503);
+                assertThat(worker.alive()).isTrue();
                 Instant back = Instant.now();
                 gate.open();
                 awaitReady();
@@ -99,11 +101,17 @@ class StartAndStopIT {
     @Test
     void aRightThatIsGrantedAMomentLaterIsWaitedFor() throws Exception {
         AtomicBoolean granted = new AtomicBoolean();
-        try (RefusingProxy proxy = new RefusingProxy(stack.storeEndpoint(),
-                exchange -> granted.get() ? null : new RefusingProxy.Refusal(403, "AccessDenied"));
+        AtomicInteger refused = new AtomicInteger();
+        try (RefusingProxy proxy = new RefusingProxy(stack.storeEndpoint(), exchange -> {
+            if (granted.get()) {
+                return null;
+            }
+            refused.incrementAndGet();
+            return new RefusingProxy.Refusal(403, "AccessDenied");
+        });
                 WorkerProcess worker = start(Map.of("DARKROOM_STORE_ENDPOINT", proxy.endpoint().toString()))) {
-            await().atMost(Duration.ofSeconds(60)).until(() -> worker.output().contains("open the object store"));
-            assertThat(ready()).isEqualTo(503);
+            await().atMost(Duration.ofSeconds(60)).until(() -> refused.get() > 2 && ready() == 503);
+            assertThat(worker.alive()).isTrue();
             granted.set(true);
             awaitReady();
         }
@@ -130,7 +138,7 @@ class StartAndStopIT {
             awaitReady();
             topics.admin().deleteTopics(List.of(Topics.COMPLETIONS)).all().get();
             topics.send(request(id()));
-            await().atMost(Duration.ofSeconds(40)).until(() -> worker.output().contains("publish to " + Topics.COMPLETIONS));
+            await().atMost(Duration.ofSeconds(40)).until(() -> uploads() > 0);
             assertEndsInTime(worker);
         } finally {
             topics.create(Topics.COMPLETIONS);
@@ -192,6 +200,14 @@ class StartAndStopIT {
 
     private void awaitReady() {
         await().pollInterval(Duration.ofMillis(100)).atMost(Duration.ofSeconds(60)).until(() -> ready() == 200);
+    }
+
+    /** How many images the worker has stored: what comes next is to publish their outcomes. */
+    private double uploads() throws IOException, InterruptedException {
+        return HttpClient.newHttpClient().send(HttpRequest.newBuilder(URI.create("http://localhost:" + port + "/q/metrics"))
+                .build(), HttpResponse.BodyHandlers.ofLines()).body()
+                .filter(line -> line.startsWith("darkroom_stage_seconds_count{stage=\"upload\""))
+                .mapToDouble(line -> Double.parseDouble(line.substring(line.lastIndexOf(' ') + 1))).sum();
     }
 
     /** The status of the readiness probe; 0 where nobody answers yet. */

@@ -47,6 +47,7 @@ public final class Claim {
     private final Instant received = Instant.now();
     private final AtomicReference<State> state = new AtomicReference<>(State.HELD);
     private volatile boolean revoked;
+    private volatile boolean lost;
     private volatile String requestId;
 
     Claim(Claims claims, Claims.Progress progress, ConsumerRecord<byte[], byte[]> record, Span span) {
@@ -189,6 +190,16 @@ public final class Claim {
     void revoke() {
         revoked = true;
         releaseWaiting();
+    }
+
+    /** Its partition has another owner by now, who does it anew. */
+    void lose() {
+        lost = true;
+    }
+
+    /** Whether what is not begun yet, or not far, is better left to another worker. */
+    public boolean lost() {
+        return lost;
     }
 
     boolean releaseWaiting() {

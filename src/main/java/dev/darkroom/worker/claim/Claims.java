@@ -255,6 +255,7 @@ public class Claims {
         all.forEach(Claim::revoke);
         synchronized (this) {
             await(timeout, () -> revoked.values().stream().allMatch(progress -> progress.underWay.isEmpty()));
+            revoked.values().forEach(progress -> progress.underWay.values().forEach(Claim::lose));
             return committable(revoked);
         }
     }

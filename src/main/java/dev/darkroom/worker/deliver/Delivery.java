@@ -1,21 +1,24 @@
 package dev.darkroom.worker.deliver;
 
+import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.contract.Completed;
-import dev.darkroom.contract.Completed.Timings;
 import dev.darkroom.contract.FailureReason;
 import dev.darkroom.contract.GenerationRequest;
-import dev.darkroom.contract.ImageFormat;
 import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.ModelDescription;
+import dev.darkroom.digest.Sha256;
 import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.Tracing;
 import dev.darkroom.worker.WorkerMetrics;
 import dev.darkroom.worker.WorkerThreads;
 import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.claim.Job;
+import dev.darkroom.worker.deliver.Provenance.Making;
 import dev.darkroom.worker.image.ImageEncoder;
 import dev.darkroom.worker.outcome.Outcomes;
 import dev.darkroom.worker.store.ImageStore;
@@ -26,33 +29,48 @@ import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.Semaphore;
+import java.util.function.Supplier;
+import org.jboss.logging.Logger;
 
 /**
  * Takes images to the store and their requests to an outcome: encodes, uploads, publishes, on threads of its own so that
- * the generator never waits. What waits here is bounded by the number of claims.
+ * the generator never waits. What waits here, and the threads, are bounded by the number of claims.
  */
 @ApplicationScoped
 public class Delivery {
+
+    private static final Logger LOG = Logger.getLogger(Delivery.class);
+    /** Metadata of an image: how it was made, for whoever finds it without an outcome. */
+    private static final String MAKING = "making";
+    /** Metadata is bounded. A model has a long name before this is passed, and its images are generated again at worst. */
+    private static final int LONGEST_MAKING = 1_500;
 
     private final ImageStore store;
     private final Outcomes outcomes;
     private final WorkerMetrics metrics;
     private final Tracing tracing;
+    private final ObjectMapper json;
     private final ImageEncoder encoder = new ImageEncoder();
-    private final ExecutorService threads;
+    private final Semaphore places;
+    private final ExecutorService threads = Executors.newCachedThreadPool(WorkerThreads.named("delivery"));
 
-    Delivery(DarkroomConfig config, ImageStore store, Outcomes outcomes, WorkerMetrics metrics, Tracing tracing) {
+    Delivery(DarkroomConfig config, ImageStore store, Outcomes outcomes, WorkerMetrics metrics, Tracing tracing,
+            ObjectMapper json) {
         this.store = store;
         this.outcomes = outcomes;
         this.metrics = metrics;
         this.tracing = tracing;
-        this.threads = Executors.newFixedThreadPool(config.flow().deliveryThreads(), WorkerThreads.named("delivery"));
+        this.json = json;
+        this.places = new Semaphore(config.flow().deliveryThreads(), true);
     }
 
     /**
@@ -79,45 +97,108 @@ public class Delivery {
 
     private void complete(Job job, GenerationParameters parameters, ModelDescription model, List<GeneratedImage> images,
             GenerationResult result, Instant start) {
+        Completed completed = inTurn(() -> store(job, new Provenance(job.request().profile(), parameters, model), images,
+                result, start));
+        outcomes.complete(job, completed);
+    }
+
+    /** Only while images are encoded and uploaded: one that waits for the broker keeps no other from the store. */
+    private Completed inTurn(Supplier<Completed> work) {
+        try {
+            places.acquire();
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new CancellationException("The worker stopped before the images were stored.");
+        }
+        try {
+            return work.get();
+        } finally {
+            places.release();
+        }
+    }
+
+    private Completed store(Job job, Provenance provenance, List<GeneratedImage> images, GenerationResult result,
+            Instant start) {
         GenerationRequest request = job.request();
-        Provenance provenance = new Provenance(request.profile(), parameters, model);
         Instant encoding = Instant.now();
         List<byte[]> files = images.stream().map(image -> encode(request, provenance, image)).toList();
         Instant uploading = Instant.now();
+        Instant produced = job.claim().produced();
+        Duration queueWait = Duration.between(produced, start);
+        Making making = provenance.making(images, result, queueWait, Duration.between(encoding, uploading));
         List<Completed.Image> stored = new ArrayList<>();
         for (int i = 0; i < files.size(); i++) {
-            stored.add(upload(job, i, images.get(i), files.get(i)));
+            stored.add(upload(job, i, images.get(i), files.get(i), making));
         }
         Instant uploaded = Instant.now();
 
-        Instant produced = job.claim().produced();
-        Duration queueWait = Duration.between(produced, start);
         Duration total = Duration.between(produced, uploaded);
         record("queue_wait", queueWait);
         record("image_encoding", Duration.between(encoding, uploading));
         record("upload", Duration.between(uploading, uploaded));
         record("total", total);
         trace(job.claim(), result, start, encoding, uploading, uploaded);
+        return completed(job, provenance, stored, making.stored(Duration.between(uploading, uploaded), total));
+    }
 
-        outcomes.complete(job, new Completed(
-                request.requestId(),
-                stored,
+    private static Completed completed(Job job, Provenance provenance, List<Completed.Image> images, Making making) {
+        GenerationRequest request = job.request();
+        return new Completed(request.requestId(), images,
                 provenance.parameters(prompt(request, request.resolvedSeed()), request.count(), request.format(),
-                        images.stream().anyMatch(GeneratedImage::promptTruncated)),
-                new Timings(
-                        Timings.milliseconds(queueWait),
-                        Provenance.adapterSwitch(result),
-                        Timings.milliseconds(result.textEncoding()),
-                        Timings.milliseconds(result.denoising()),
-                        Timings.milliseconds(result.decoding()),
-                        Timings.milliseconds(Duration.between(encoding, uploading)),
-                        Timings.milliseconds(Duration.between(uploading, uploaded)),
-                        Timings.milliseconds(total),
-                        result.steps(),
-                        result.batchSize()),
-                Provenance.vram(result),
-                provenance.model(result),
-                request.metadata()));
+                        making.promptTruncated()),
+                making.timings(), making.vram(), making.model(), request.metadata());
+    }
+
+    /**
+     * Completes a job with the images that an earlier delivery of its record left in the store, where its worker did not
+     * live to write the outcome down. Blocks, on the calling thread, until the job is completed.
+     *
+     * @return false if it is to be generated: images are missing, or another model made them
+     */
+    public boolean adopt(Job job, GenerationParameters parameters, ModelDescription model) {
+        Instant begin = Instant.now();
+        List<StoredObject> found = new ArrayList<>();
+        for (int i = 0; i < job.images(); i++) {
+            Optional<StoredObject> object = store.find(key(job, i));
+            if (object.isEmpty()) {
+                return false;
+            }
+            found.add(object.get());
+        }
+        Optional<Making> making = making(found.get(0)).filter(its -> its.model().digest().equals(model.digest()));
+        if (making.isEmpty() || !found.stream().allMatch(this::whole)) {
+            return false;
+        }
+        List<Completed.Image> images = new ArrayList<>();
+        for (int i = 0; i < found.size(); i++) {
+            images.add(image(found.get(i), parameters.width(), parameters.height(), job.request().seedOf(i)));
+        }
+        Instant end = Instant.now();
+        outcomes.complete(job, completed(job, new Provenance(job.request().profile(), parameters, model), images,
+                making.get().stored(Duration.between(begin, end), Duration.between(job.claim().produced(), end))));
+        return true;
+    }
+
+    private boolean whole(StoredObject object) {
+        return store.get(object.key()).filter(content -> Sha256.hex(content).equals(object.sha256())).isPresent();
+    }
+
+    private Optional<Making> making(StoredObject object) {
+        try {
+            String text = object.metadata().get(MAKING);
+            return text == null ? Optional.empty() : Optional.of(json.readValue(text, Making.class));
+        } catch (JsonProcessingException e) {
+            LOG.warnf("image=not-adopted key=%s reason=\"%s\"", object.key(), e.getOriginalMessage());
+            return Optional.empty();
+        }
+    }
+
+    private String text(Making making) {
+        try {
+            return json.writer().with(JsonGenerator.Feature.ESCAPE_NON_ASCII).writeValueAsString(making);
+        } catch (JsonProcessingException e) {
+            throw new IllegalStateException("cannot write " + making, e);
+        }
     }
 
     private byte[] encode(GenerationRequest request, Provenance provenance, GeneratedImage image) {
@@ -129,14 +210,25 @@ public class Delivery {
         return new ImagePrompt(request.prompt(), request.negativePrompt(), seed);
     }
 
-    private Completed.Image upload(Job job, int index, GeneratedImage image, byte[] file) {
+    private Completed.Image upload(Job job, int index, GeneratedImage image, byte[] file, Making making) {
         GenerationRequest request = job.request();
-        ImageFormat format = request.format();
-        StoredObject object = store.putIfAbsent(
-                ObjectKeys.image(job.identity(), index, format), file, format.contentType(),
+        Map<String, String> metadata = new HashMap<>(
                 Map.of("request-id", request.requestId(), "seed", Long.toString(image.seed())));
+        String text = text(making);
+        if (text.length() <= LONGEST_MAKING) {
+            metadata.put(MAKING, text);
+        }
+        StoredObject object = store.putIfAbsent(key(job, index), file, request.format().contentType(), metadata);
+        return image(object, image.width(), image.height(), image.seed());
+    }
+
+    private static String key(Job job, int index) {
+        return ObjectKeys.image(job.identity(), index, job.request().format());
+    }
+
+    private static Completed.Image image(StoredObject object, int width, int height, long seed) {
         return new Completed.Image(object.bucket(), object.key(), object.uri(), object.etag(), object.sha256(),
-                object.bytes(), image.width(), image.height(), image.seed());
+                object.bytes(), width, height, seed);
     }
 
     private void record(String stage, Duration duration) {

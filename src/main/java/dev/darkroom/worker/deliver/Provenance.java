@@ -3,16 +3,18 @@ package dev.darkroom.worker.deliver;
 import dev.darkroom.contract.Adapter;
 import dev.darkroom.contract.Completed;
 import dev.darkroom.contract.ImageFormat;
+import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.worker.image.ImageParameters;
+import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.stream.Collectors;
 
 /**
@@ -41,20 +43,46 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
                 first.seed(), count, new Completed.Output(format), truncated);
     }
 
-    /** The device's memory in an event; empty on a CPU. */
-    public static Optional<Completed.Vram> vram(GenerationResult result) {
-        return result.memory().map(memory -> new Completed.Vram(memory.peakAllocated(), memory.peakReserved(),
-                memory.deviceUsed(), memory.deviceTotal()));
+    /**
+     * How images were made, as far as an event tells it.
+     *
+     * @param timings without the upload, as long as there was none
+     * @param vram the device's memory; empty on a CPU
+     * @param model what generated
+     * @param promptTruncated whether a prompt was cut
+     */
+    public record Making(Completed.Timings timings, Optional<Completed.Vram> vram, Completed.Model model,
+            boolean promptTruncated) {
+
+        /** The same, now that the files are stored. */
+        public Making stored(Duration upload, Duration total) {
+            return new Making(timings.stored(upload, total), vram, model, promptTruncated);
+        }
     }
 
-    /** The time of a switch of adapters in an event, in milliseconds; empty if there was none. */
-    public static OptionalDouble adapterSwitch(GenerationResult result) {
-        return result.adapterSwitch().stream().mapToDouble(Completed.Timings::milliseconds).findFirst();
-    }
-
-    /** What generated a batch, in an event. */
-    public Completed.Model model(GenerationResult result) {
-        return new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(), result.compiled());
+    /**
+     * How some images of a batch were made.
+     *
+     * @param queueWait from the record's timestamp to the start of the batch
+     * @param encoding from pixels to files
+     */
+    public Making making(List<GeneratedImage> images, GenerationResult result, Duration queueWait, Duration encoding) {
+        return new Making(
+                new Completed.Timings(
+                        Completed.Timings.milliseconds(queueWait),
+                        result.adapterSwitch().stream().mapToDouble(Completed.Timings::milliseconds).findFirst(),
+                        Completed.Timings.milliseconds(result.textEncoding()),
+                        Completed.Timings.milliseconds(result.denoising()),
+                        Completed.Timings.milliseconds(result.decoding()),
+                        Completed.Timings.milliseconds(encoding),
+                        0,
+                        0,
+                        result.steps(),
+                        result.batchSize()),
+                result.memory().map(memory -> new Completed.Vram(memory.peakAllocated(), memory.peakReserved(),
+                        memory.deviceUsed(), memory.deviceTotal())),
+                new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(), result.compiled()),
+                images.stream().anyMatch(GeneratedImage::promptTruncated));
     }
 
     /**

@@ -109,6 +109,10 @@ public class Generator {
         return Optional.ofNullable(busySince);
     }
 
+    /** Ends a batch in its middle, since other workers have all of its requests by now. */
+    private static final class LostException extends CancellationException {
+    }
+
     private void run() {
         try (AttemptJournal journal = AttemptJournal.open(config.stateDir(), json);
                 ImageGenerator opened = source.get().open()) {
@@ -158,6 +162,9 @@ public class Generator {
             journal.begin(due.jobs().stream().map(AttemptJournal.Entry::of).toList());
             generate(due);
             journal.end();
+        } catch (LostException e) {
+            journal.end();
+            release("another worker has its partition");
         } catch (CancellationException e) {
             // Given up in peace: none of these requests is to blame
             journal.end();
@@ -227,6 +234,9 @@ public class Generator {
             StepListener reports = progress.of(batch);
             GenerationResult result = images.generate(batch.parameters(), batch.prompts(), (step, total) -> {
                 lastStep = Instant.now();
+                if (batch.lost()) {
+                    throw new LostException();
+                }
                 reports.onStep(step, total);
             });
             result.memory().ifPresent(metrics::memory);

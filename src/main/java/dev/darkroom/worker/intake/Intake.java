@@ -4,6 +4,7 @@ import dev.darkroom.contract.FailureReason;
 import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
+import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.UnsupportedParametersException;
 import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.KafkaBinding;
@@ -11,6 +12,7 @@ import dev.darkroom.worker.WorkerThreads;
 import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.claim.Job;
+import dev.darkroom.worker.deliver.Delivery;
 import dev.darkroom.worker.generate.Backlog;
 import dev.darkroom.worker.outcome.IdempotencyStore;
 import dev.darkroom.worker.outcome.IdempotencyStore.Concluded;
@@ -45,6 +47,7 @@ public class Intake {
     private final IdempotencyStore idempotency;
     private final Claims claims;
     private final Backlog backlog;
+    private final Delivery delivery;
     private final Outcomes outcomes;
     private final int maxAttempts;
     /** When the store's return is long enough ago, as {@link System#nanoTime} counts. */
@@ -52,12 +55,13 @@ public class Intake {
     private final ExecutorService threads = Executors.newFixedThreadPool(THREADS, WorkerThreads.named("intake"));
 
     Intake(DarkroomConfig config, RequestReader reader, ParameterResolution resolution, IdempotencyStore idempotency,
-            Claims claims, Backlog backlog, Outcomes outcomes) {
+            Claims claims, Backlog backlog, Delivery delivery, Outcomes outcomes) {
         this.reader = reader;
         this.resolution = resolution;
         this.idempotency = idempotency;
         this.claims = claims;
         this.backlog = backlog;
+        this.delivery = delivery;
         this.outcomes = outcomes;
         this.maxAttempts = config.flow().maxAttempts();
     }
@@ -127,7 +131,10 @@ public class Intake {
             outcomes.expire(job);
         } else {
             try {
-                backlog.add(job, resolution.resolve(job.request()));
+                GenerationParameters parameters = resolution.resolve(job.request());
+                if (!delivery.adopt(job, parameters, resolution.model())) {
+                    backlog.add(job, parameters);
+                }
             } catch (UnsupportedParametersException e) {
                 outcomes.fail(job, FailureReason.UNSUPPORTED_PARAMETERS, Optional.of(e.field()), e.getMessage());
             }

@@ -7,6 +7,7 @@ import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.Labelled;
 import dev.darkroom.diffusion.LoraAdapter;
+import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.Profile;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.UnsupportedParametersException;
@@ -21,6 +22,11 @@ class ParameterResolution {
 
     ParameterResolution(Generator generator) {
         this.generator = generator;
+    }
+
+    /** What generates. */
+    ModelDescription model() {
+        return generator.images().model();
     }
 
     /** @throws UnsupportedParametersException if the model at hand does not offer what the request asks for */

@@ -19,6 +19,9 @@ public interface ImageStore extends AutoCloseable {
      */
     StoredObject putIfAbsent(String key, byte[] content, String contentType, Map<String, String> metadata);
 
+    /** What is known of an object, without its content; empty if there is none. */
+    Optional<StoredObject> find(String key);
+
     /** The content of an object, for small ones; empty if there is none. */
     Optional<byte[]> get(String key);
 

@@ -7,7 +7,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
- * Times every call in {@code darkroom.store.operation}, by {@code operation} (put-if-absent, get, open, ping) and
+ * Times every call in {@code darkroom.store.operation}, by {@code operation} (put-if-absent, find, get, open, ping) and
  * {@code outcome}: {@code ok}, {@code kept} (an earlier object was there), {@code fault} (may pass), {@code refused}
  * (stays) or {@code mistake} (arguments that no store takes). Put it inside {@link RetryingImageStore} to see attempts,
  * outside to see waits.
@@ -25,6 +25,11 @@ public final class InstrumentedImageStore implements ImageStore {
     @Override
     public StoredObject putIfAbsent(String key, byte[] content, String contentType, Map<String, String> metadata) {
         return timed("put-if-absent", () -> store.putIfAbsent(key, content, contentType, metadata));
+    }
+
+    @Override
+    public Optional<StoredObject> find(String key) {
+        return timed("find", () -> store.find(key));
     }
 
     @Override

@@ -222,10 +222,11 @@ public final class MinioImageStore implements ImageStore {
                 .userMetadata(described)
                 .extraHeaders(conditions)
                 .build());
-        return new StoredObject(settings.bucket(), key, unquoted(response.etag()), sha256, content.length, true);
+        return new StoredObject(settings.bucket(), key, unquoted(response.etag()), sha256, content.length, described, true);
     }
 
-    private Optional<StoredObject> find(String key) {
+    @Override
+    public Optional<StoredObject> find(String key) {
         try {
             var stat = client.statObject(StatObjectArgs.builder().bucket(settings.bucket()).object(key).build());
             String sha256 = stat.userMetadata().get(SHA256);
@@ -238,7 +239,7 @@ public final class MinioImageStore implements ImageStore {
                 sha256 = Sha256.hex(content.get());
             }
             return Optional.of(new StoredObject(
-                    settings.bucket(), key, unquoted(stat.etag()), sha256, stat.size(), false));
+                    settings.bucket(), key, unquoted(stat.etag()), sha256, stat.size(), Map.copyOf(stat.userMetadata()), false));
         } catch (StorageException e) {
             throw e;
         } catch (ErrorResponseException e) {

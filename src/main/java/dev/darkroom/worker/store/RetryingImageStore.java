@@ -32,6 +32,11 @@ public final class RetryingImageStore implements ImageStore {
     }
 
     @Override
+    public Optional<StoredObject> find(String key) {
+        return untilDone("read from the object store", () -> store.find(key));
+    }
+
+    @Override
     public Optional<byte[]> get(String key) {
         return untilDone("read from the object store", () -> store.get(key));
     }

@@ -1,5 +1,7 @@
 package dev.darkroom.worker.store;
 
+import java.util.Map;
+
 /**
  * An object in the store.
  *
@@ -8,9 +10,11 @@ package dev.darkroom.worker.store;
  * @param etag the store's entity tag, without quotes
  * @param sha256 SHA-256 of the content, lower-case hex
  * @param bytes length of the content
+ * @param metadata user metadata that it was put with, by lower-case name
  * @param created whether this very put made it; false where an earlier object was kept
  */
-public record StoredObject(String bucket, String key, String etag, String sha256, long bytes, boolean created) {
+public record StoredObject(String bucket, String key, String etag, String sha256, long bytes, Map<String, String> metadata,
+        boolean created) {
 
     /** The object's address, as {@code s3://bucket/key}. */
     public String uri() {

@@ -123,7 +123,9 @@ class ClaimsTest {
     @Test
     void aRevocationDoesNotWaitForEver() {
         Claim slow = claim(0, 3);
+        assertThat(slow.lost()).isFalse();
         assertThat(revoke(MOMENT)).isEqualTo(new OffsetAndMetadata(3));
+        assertThat(slow.lost()).isTrue();
 
         // It gives its place back all the same, and nothing of it is committed for whoever has the partition now
         claims.assign(List.of(FIRST));

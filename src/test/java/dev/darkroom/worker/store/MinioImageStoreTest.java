@@ -35,6 +35,7 @@ class MinioImageStoreTest {
     private static final String TEXT = "text/plain";
     /** {@code printf first | sha256sum} */
     private static final String FIRST_SHA256 = "a7937b64b8caa58f03721bb6bacf5c78cb235febe0e70b1b84cd99541461a08e";
+    private static final Map<String, String> DESCRIBED = Map.of("sha256", FIRST_SHA256);
     /** {@code printf first | md5sum}: what S3 makes the entity tag of an object put in one part. */
     private static final String FIRST_MD5 = "8b04d5e3775d298e78455efc5ca404d5";
 
@@ -69,7 +70,7 @@ class MinioImageStoreTest {
     void whatIsPutCanBeGot() {
         StoredObject object = store.putIfAbsent(key, bytes("first"), TEXT, Map.of());
 
-        assertThat(object).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, true));
+        assertThat(object).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, DESCRIBED, true));
         assertThat(object.uri()).isEqualTo("s3://images/" + key);
         assertThat(store.get(key)).hasValueSatisfying(content -> assertThat(content).asString().isEqualTo("first"));
     }
@@ -94,7 +95,7 @@ class MinioImageStoreTest {
 
         assertThat(store.conditionalPuts()).isTrue();
         assertThat(first.created()).isTrue();
-        assertThat(second).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, false));
+        assertThat(second).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, DESCRIBED, false));
         assertThat(store.get(key)).hasValueSatisfying(content -> assertThat(content).asString().isEqualTo("first"));
     }
 
@@ -112,7 +113,7 @@ class MinioImageStoreTest {
 
             assertThat(plain.conditionalPuts()).isFalse();
             assertThat(first.created()).isTrue();
-            assertThat(second).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, false));
+            assertThat(second).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, DESCRIBED, false));
             assertThat(plain.get(key)).hasValueSatisfying(content -> assertThat(content).asString().isEqualTo("first"));
         }
     }
@@ -151,7 +152,7 @@ class MinioImageStoreTest {
 
         StoredObject found = store.putIfAbsent(key, bytes("the second"), TEXT, Map.of());
 
-        assertThat(found).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, false));
+        assertThat(found).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, Map.of(), false));
     }
 
     @Test
