@@ -239,6 +239,29 @@ class PromisesTest {
     }
 
     @Test
+    void whatAnotherWorkerHasDoneIsNotWaitedForSoonAfterPartitionsHaveMoved() throws Exception {
+        long before = faults.attempts(FaultInjection.SILENCE);
+        String blocker = id();
+        topics.send(request(blocker, FaultInjection.SILENCE));
+        await().atMost(Duration.ofSeconds(30)).until(() -> faults.attempts(FaultInjection.SILENCE) > before);
+        String id = id();
+        String prompt = "a medlar " + id;
+        String json = request(id, prompt);
+        topics.send(json);
+        await().atMost(Duration.ofSeconds(20)).until(() -> metric("darkroom_backlog") == 1);
+        idempotency.conclude(new Job(null, Records.read(json)), new Events("/darkroom").of(new Failed(id,
+                FailureReason.EXPIRED, Optional.of("deadline"), "Too late.", Map.of()), Instant.now()));
+        claims.assign(List.of());
+
+        // While the generator still has its first batch
+        assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".failed");
+        assertThat(topics.received(Topics.COMPLETIONS, blocker)).isEmpty();
+        faults.breakSilence();
+        topics.outcome(blocker);
+        assertThat(faults.attempts(prompt)).isZero();
+    }
+
+    @Test
     void whatAnotherWorkerHasByNowIsGivenUpInTheMiddle() throws Exception {
         String id = id();
         long before = faults.attempts(FaultInjection.SILENCE);

@@ -9,6 +9,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.inject.Inject;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -42,6 +43,7 @@ public class Claims {
     private int taken;
     private boolean open;
     private boolean closed;
+    private Instant moved = Instant.now();
 
     @Inject
     Claims(DarkroomConfig config, WorkerMetrics metrics, Tracing tracing, MeterRegistry registry) {
@@ -110,7 +112,13 @@ public class Claims {
 
     /** These partitions are the worker's now. */
     public synchronized void assign(Collection<TopicPartition> partitions) {
+        moved = Instant.now();
         partitions.forEach(partition -> assigned.putIfAbsent(partition, new Progress()));
+    }
+
+    /** Whether the group handed partitions out a short while ago, so that another worker may have what is claimed here. */
+    public synchronized boolean movedWithin(Duration time) {
+        return Instant.now().isBefore(moved.plus(time));
     }
 
     /** What came of asking for a claim. */

@@ -156,27 +156,33 @@ public class Delivery {
      * @return false if it is to be generated: images are missing, or another model made them
      */
     public boolean adopt(Job job, GenerationParameters parameters, ModelDescription model) {
+        Optional<Completed> stored = stored(job, parameters, model);
+        stored.ifPresent(completed -> outcomes.complete(job, completed));
+        return stored.isPresent();
+    }
+
+    /** What an earlier delivery left of a job, if that is all of its images. */
+    public Optional<Completed> stored(Job job, GenerationParameters parameters, ModelDescription model) {
         Instant begin = Instant.now();
         List<StoredObject> found = new ArrayList<>();
         for (int i = 0; i < job.images(); i++) {
             Optional<StoredObject> object = store.find(key(job, i));
             if (object.isEmpty()) {
-                return false;
+                return Optional.empty();
             }
             found.add(object.get());
         }
         Optional<Making> making = making(found.get(0)).filter(its -> its.model().digest().equals(model.digest()));
         if (making.isEmpty() || !found.stream().allMatch(this::whole)) {
-            return false;
+            return Optional.empty();
         }
         List<Completed.Image> images = new ArrayList<>();
         for (int i = 0; i < found.size(); i++) {
             images.add(image(found.get(i), parameters.width(), parameters.height(), job.request().seedOf(i)));
         }
         Instant end = Instant.now();
-        outcomes.complete(job, completed(job, new Provenance(job.request().profile(), parameters, model), images,
+        return Optional.of(completed(job, new Provenance(job.request().profile(), parameters, model), images,
                 making.get().stored(Duration.between(begin, end), Duration.between(job.claim().produced(), end))));
-        return true;
     }
 
     private boolean whole(StoredObject object) {

@@ -120,6 +120,11 @@ public class Backlog {
         return Optional.of(new Batch(oldest.parameters, List.copyOf(jobs)));
     }
 
+    /** Those that wait now, oldest first. */
+    public synchronized List<Job> waiting() {
+        return waiting.stream().filter(entry -> !entry.released()).map(Waiting::job).toList();
+    }
+
     /** Ends {@link #take}. */
     synchronized void close() {
         closed = true;

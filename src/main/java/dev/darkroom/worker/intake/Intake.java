@@ -27,7 +27,9 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import org.jboss.logging.Logger;
 
 /**
  * Decides what becomes of a record: a job in the backlog, or at once an outcome or a dead letter. Runs on threads of its
@@ -36,11 +38,15 @@ import java.util.concurrent.TimeUnit;
 @ApplicationScoped
 public class Intake {
 
+    private static final Logger LOG = Logger.getLogger(Intake.class);
     private static final int THREADS = 4;
     /** A look-up that takes longer had to wait for the store's return. */
     private static final Duration OUTAGE = Duration.ofSeconds(2);
     /** Longer than the pause in which a worker that holds an image tries again to store it. */
     private static final Duration GRACE = Duration.ofSeconds(3);
+    /** How long after partitions have moved another worker may still come to an end with what moved. */
+    private static final Duration UNSETTLED = Duration.ofSeconds(30);
+    private static final long LOOK_AGAIN_MS = 1_000;
 
     private final RequestReader reader;
     private final ParameterResolution resolution;
@@ -53,6 +59,8 @@ public class Intake {
     /** When the store's return is long enough ago, as {@link System#nanoTime} counts. */
     private volatile long calm = System.nanoTime();
     private final ExecutorService threads = Executors.newFixedThreadPool(THREADS, WorkerThreads.named("intake"));
+    private final ScheduledExecutorService timer =
+            Executors.newSingleThreadScheduledExecutor(WorkerThreads.named("look-again"));
 
     Intake(DarkroomConfig config, RequestReader reader, ParameterResolution resolution, IdempotencyStore idempotency,
             Claims claims, Backlog backlog, Delivery delivery, Outcomes outcomes) {
@@ -64,6 +72,7 @@ public class Intake {
         this.delivery = delivery;
         this.outcomes = outcomes;
         this.maxAttempts = config.flow().maxAttempts();
+        timer.scheduleWithFixedDelay(this::lookAgain, LOOK_AGAIN_MS, LOOK_AGAIN_MS, TimeUnit.MILLISECONDS);
     }
 
     /** Admits a record in the background. */
@@ -124,6 +133,24 @@ public class Intake {
         return idempotency.find(job);
     }
 
+    /** After a rebalance, what waits here may be stored by a worker that held it longer than it had its partition. */
+    private void lookAgain() {
+        try {
+            if (claims.movedWithin(UNSETTLED)) {
+                backlog.waiting().stream().filter(this::done).filter(job -> job.claim().resume())
+                        .forEach(job -> inBackground(job.claim(), () -> lookUp(job)));
+            }
+        } catch (RuntimeException e) {
+            // Looked up later, or generated again at worst
+            LOG.debugf(e, "look-again=failed");
+        }
+    }
+
+    private boolean done(Job job) {
+        return idempotency.concluded(job)
+                || delivery.stored(job, resolution.resolve(job.request()), resolution.model()).isPresent();
+    }
+
     private void queue(Job job) {
         if (job.attempts() >= maxAttempts) {
             outcomes.giveUp(job);
@@ -153,6 +180,7 @@ public class Intake {
 
     @PreDestroy
     void close() {
+        timer.shutdownNow();
         threads.shutdownNow();
     }
 }

@@ -59,6 +59,11 @@ public class IdempotencyStore {
         return outcome(job.identity()).orElseGet(() -> new Pending(attempts(job.identity())));
     }
 
+    /** Whether there is an outcome under the request's id. */
+    public boolean concluded(Job job) {
+        return outcome(job.identity()).isPresent();
+    }
+
     private Optional<Known> outcome(Identity identity) {
         return store.get(ObjectKeys.outcome(identity)).map(content -> {
             CloudEvent outcome = read(identity.requestId(), content);
