@@ -30,6 +30,8 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -89,6 +91,14 @@ public final class GenerateCommand implements Callable<Integer> {
 
     @Option(names = "--out", paramLabel = "DIR", defaultValue = "out", description = "Where the images go.")
     private Path out;
+
+    @Option(names = "--format", paramLabel = "F", defaultValue = "png", converter = FormatOption.class,
+            completionCandidates = FormatOption.class, description = "File format: ${COMPLETION-CANDIDATES}.")
+    private ImageFormat format;
+
+    @Option(names = "--no-provenance", showDefaultValue = CommandLine.Help.Visibility.NEVER,
+            description = "Leaves out of the images that a model generated them.")
+    private boolean unmarked;
 
     @Option(names = "--profile", paramLabel = "P", defaultValue = "final", converter = ProfileOption.class,
             completionCandidates = ProfileOption.class, description = "One of ${COMPLETION-CANDIDATES}.")
@@ -205,19 +215,19 @@ public final class GenerateCommand implements Callable<Integer> {
 
     private void write(int index, ImagePrompt image, GenerationParameters parameters, GenerationResult result,
             GeneratedImage pixels, ModelDescription model) throws IOException {
-        Provenance provenance = new Provenance(profile.label(), parameters, model);
+        Provenance provenance = new Provenance(profile.label(), parameters, model, !unmarked);
         long begin = System.nanoTime();
-        byte[] png = encoder.encode(ImageFormat.PNG, pixels.width(), pixels.height(), pixels.rgb(),
-                provenance.image(image, Map.of()));
+        byte[] encoded = encoder.encode(format, pixels.width(), pixels.height(), pixels.rgb(),
+                provenance.image(image, Map.of()), provenance.mark(image.prompt()));
         Duration encoding = Duration.ofNanos(System.nanoTime() - begin);
-        Path file = out.resolve("%03d.png".formatted(index));
-        Files.write(file, png);
+        Path file = out.resolve("%03d.%s".formatted(index, format.extension()));
+        Files.write(file, encoded);
         System.out.println(JSON.writeValueAsString(new Line(
                 index,
                 file.toString(),
                 image.prompt(),
                 image.seed(),
-                provenance.parameters(image, 1, ImageFormat.PNG, pixels.promptTruncated()),
+                provenance.parameters(image, 1, format, pixels.promptTruncated()),
                 new Timings(
                         Provenance.adapterSwitch(result),
                         Completed.Timings.milliseconds(result.textEncoding()),
@@ -227,7 +237,8 @@ public final class GenerateCommand implements Callable<Integer> {
                         result.steps(),
                         result.batchSize()),
                 Provenance.vram(result),
-                provenance.model(result))));
+                provenance.model(result),
+                provenance.mark(image.prompt()))));
     }
 
     private List<ImagePrompt> imagePrompts() throws IOException {
@@ -301,7 +312,8 @@ public final class GenerateCommand implements Callable<Integer> {
 
     /** A line of standard output. Where an event has the same thing, it has the same name and form. */
     private record Line(int index, String file, String prompt, long seed, Completed.Parameters parameters,
-            Timings timings, Optional<Completed.Vram> vram, Completed.Model model) {
+            Timings timings, Optional<Completed.Vram> vram, Completed.Model model,
+            Optional<Completed.Provenance> provenance) {
     }
 
     /** In milliseconds, those of the batch but for {@code imageEncoding}. */
@@ -320,6 +332,21 @@ public final class GenerateCommand implements Callable<Integer> {
             } catch (NumberFormatException | UnsupportedParametersException e) {
                 throw new TypeConversionException("'%s' is not NAME or NAME:SCALE, the scale from -4 to 4".formatted(value));
             }
+        }
+    }
+
+    /** Reads and lists formats by the names that requests use. */
+    private static final class FormatOption implements ITypeConverter<ImageFormat>, Iterable<String> {
+        @Override
+        public ImageFormat convert(String value) {
+            return Arrays.stream(ImageFormat.values()).filter(format -> format.label().equals(value)).findFirst()
+                    .orElseThrow(() -> new TypeConversionException(
+                            "there is no format '%s'; there are %s".formatted(value, String.join(", ", this))));
+        }
+
+        @Override
+        public Iterator<String> iterator() {
+            return Arrays.stream(ImageFormat.values()).map(ImageFormat::label).iterator();
         }
     }
 

@@ -88,6 +88,9 @@ class WorkerTest {
                 .isGreaterThanOrEqualTo(completed.at("/timings/denoising").asDouble());
         assertThat(completed.at("/model/compiled").asBoolean()).isFalse();
         assertThat(completed.has("vram")).isFalse();
+        assertThat(completed.at("/provenance/digitalSourceType").asText()).endsWith("/trainedAlgorithmicMedia");
+        assertThat(completed.at("/provenance/promptSha256").asText())
+                .isEqualTo(Sha256.hex("a red apple on a teal background"));
         assertThat(completed.at("/metadata/sku").asText()).isEqualTo("42");
 
         JsonNode image = completed.at("/images/0");
@@ -96,7 +99,9 @@ class WorkerTest {
         assertThat(image.get("sha256").asText()).isEqualTo(Sha256.hex(file));
         assertThat(image.get("bytes").asLong()).isEqualTo(file.length);
         assertThat(ImageIO.read(new ByteArrayInputStream(file)).getWidth()).isEqualTo(image.get("width").asInt());
-        assertThat(new String(file, StandardCharsets.ISO_8859_1)).contains("parameters", "Sampler: DPM++ 2M");
+        assertThat(new String(file, StandardCharsets.ISO_8859_1)).contains("parameters", "Sampler: DPM++ 2M",
+                "XML:com.adobe.xmp", completed.at("/provenance/digitalSourceType").asText(),
+                completed.at("/provenance/promptSha256").asText());
     }
 
     @Test

@@ -44,6 +44,7 @@ public class Delivery {
     private final Outcomes outcomes;
     private final WorkerMetrics metrics;
     private final Tracing tracing;
+    private final boolean marked;
     private final ImageEncoder encoder = new ImageEncoder();
     private final ExecutorService threads;
 
@@ -52,6 +53,7 @@ public class Delivery {
         this.outcomes = outcomes;
         this.metrics = metrics;
         this.tracing = tracing;
+        this.marked = config.provenance().enabled();
         this.threads = Executors.newFixedThreadPool(config.flow().deliveryThreads(), WorkerThreads.named("delivery"));
     }
 
@@ -80,7 +82,7 @@ public class Delivery {
     private void complete(Job job, GenerationParameters parameters, ModelDescription model, List<GeneratedImage> images,
             GenerationResult result, Instant start) {
         GenerationRequest request = job.request();
-        Provenance provenance = new Provenance(request.profile(), parameters, model);
+        Provenance provenance = new Provenance(request.profile(), parameters, model, marked);
         Instant encoding = Instant.now();
         List<byte[]> files = images.stream().map(image -> encode(request, provenance, image)).toList();
         Instant uploading = Instant.now();
@@ -117,12 +119,14 @@ public class Delivery {
                         result.batchSize()),
                 Provenance.vram(result),
                 provenance.model(result),
+                provenance.mark(request.prompt()),
                 request.metadata()));
     }
 
     private byte[] encode(GenerationRequest request, Provenance provenance, GeneratedImage image) {
         return encoder.encode(request.format(), image.width(), image.height(), image.rgb(),
-                provenance.image(prompt(request, image.seed()), Map.of("Request", request.requestId())));
+                provenance.image(prompt(request, image.seed()), Map.of("Request", request.requestId())),
+                provenance.mark(request.prompt()));
     }
 
     private static ImagePrompt prompt(GenerationRequest request, long seed) {

@@ -22,8 +22,9 @@ import java.util.stream.Collectors;
  * @param profile name of the profile
  * @param parameters as resolved
  * @param model what generated
+ * @param marked whether files and events say that a model generated the images
  */
-public record Provenance(String profile, GenerationParameters parameters, ModelDescription model) {
+public record Provenance(String profile, GenerationParameters parameters, ModelDescription model, boolean marked) {
 
     /**
      * The parameters of an event.
@@ -57,8 +58,13 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
         return new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(), result.compiled());
     }
 
+    /** How images of a prompt came about, for events and XMP; empty where they are not marked. */
+    public Optional<Completed.Provenance> mark(String prompt) {
+        return marked ? Optional.of(Completed.Provenance.ofPrompt(prompt)) : Optional.empty();
+    }
+
     /**
-     * What an image file carries.
+     * The parameters that an image file carries.
      *
      * @param more further values by name, written last
      */
@@ -70,6 +76,7 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
         if (!parameters.adapters().isEmpty()) {
             others.put("Adapters", parameters.adapters().stream().map(LoraAdapter::toString).collect(Collectors.joining(" ")));
         }
+        mark(image.prompt()).ifPresent(mark -> others.put("Digital source type", mark.digitalSourceType()));
         others.putAll(more);
         return new ImageParameters(image.prompt(), image.negativePrompt(), parameters.steps(),
                 parameters.scheduler().sampler(), parameters.guidanceScale(), image.seed(), parameters.width(),

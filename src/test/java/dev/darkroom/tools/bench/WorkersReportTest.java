@@ -57,7 +57,7 @@ class WorkersReportTest {
             double total = 1e3 * (end - batch + 1);
             measurement.add(new Events("/darkroom").of(new Completed("a-" + end, List.of(IMAGE), PARAMETERS,
                     new Completed.Timings(1e3, OptionalDouble.empty(), 0, 0, 0, 0, 0, total, 20, 1), Optional.empty(),
-                    new Completed.Model("sd15", "", device, "PyTorch 2.7.1", true), Map.of()),
+                    new Completed.Model("sd15", "", device, "PyTorch 2.7.1", true), Optional.empty(), Map.of()),
                     BEGIN.plusMillis((long) (1e3 * end))));
         }
         return measurement;
