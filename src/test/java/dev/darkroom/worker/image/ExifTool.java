@@ -17,7 +17,8 @@ final class ExifTool {
 
     /** All that it finds, named {@code GROUP:Tag}; empty where it is not installed. */
     static List<JsonNode> read(byte[] file, ImageFormat format) throws IOException, InterruptedException {
-        if (Arrays.stream(System.getenv("PATH").split(":")).noneMatch(folder -> Files.isExecutable(Path.of(folder, "exiftool")))) {
+        if (Arrays.stream(System.getenv("PATH").split(":")).map(folder -> Path.of(folder, "exiftool"))
+                .noneMatch(Files::isExecutable)) {
             return List.of();
         }
         Path image = Files.createTempFile("image", "." + format.extension());
