@@ -60,6 +60,7 @@ public record Completed(
      *
      * @param prompt what the images show
      * @param negativePrompt what they must not show; empty for nothing
+     * @param promptSyntax how both were read
      * @param profile name of the profile
      * @param width in pixels
      * @param height in pixels
@@ -73,8 +74,8 @@ public record Completed(
      * @param output the files
      * @param promptTruncated whether a prompt was longer than the text encoder reads and was cut
      */
-    public record Parameters(String prompt, String negativePrompt, String profile, int width, int height, int steps,
-            String scheduler, Guidance guidance, String decoder,
+    public record Parameters(String prompt, String negativePrompt, String promptSyntax, String profile, int width,
+            int height, int steps, String scheduler, Guidance guidance, String decoder,
             @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Adapter> adapters, long seed, int count, Output output,
             boolean promptTruncated) {
 

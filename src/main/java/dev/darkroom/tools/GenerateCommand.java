@@ -14,6 +14,7 @@ import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.diffusion.PromptSyntax;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.UnsupportedParametersException;
 import dev.darkroom.torch.BundleException;
@@ -115,6 +116,11 @@ public final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--negative-prompt", paramLabel = "TEXT", defaultValue = "",
             showDefaultValue = CommandLine.Help.Visibility.NEVER, description = "What the images must not show.")
     private String negativePrompt;
+
+    @Option(names = "--prompt-syntax", paramLabel = "S", defaultValue = "plain", converter = PromptSyntaxOption.class,
+            completionCandidates = PromptSyntaxOption.class,
+            description = "${COMPLETION-CANDIDATES}: whether (a red apple:1.3) is words, or makes an apple more important.")
+    private PromptSyntax promptSyntax;
 
     @Option(names = "--steps", paramLabel = "N", description = "Inference steps, 1 to 150, instead of the profile's.")
     private Integer steps;
@@ -258,7 +264,11 @@ public final class GenerateCommand implements Callable<Integer> {
         List<ImagePrompt> images = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
             for (int k = 0; k < count; k++) {
-                images.add(new ImagePrompt(texts.get(i), negativePrompt, first + i + k));
+                try {
+                    images.add(new ImagePrompt(texts.get(i), negativePrompt, promptSyntax, first + i + k));
+                } catch (UnsupportedParametersException e) {
+                    throw wrong(e.getMessage());
+                }
             }
         }
         return images;
@@ -354,6 +364,13 @@ public final class GenerateCommand implements Callable<Integer> {
     private static final class SchedulerOption extends ByLabel<SchedulerName> {
         SchedulerOption() {
             super("scheduler", SchedulerName.class);
+        }
+    }
+
+    /** Reads syntaxes of prompts by the names that requests use. */
+    private static final class PromptSyntaxOption extends ByLabel<PromptSyntax> {
+        PromptSyntaxOption() {
+            super("syntax", PromptSyntax.class);
         }
     }
 

@@ -39,7 +39,7 @@ class EventsTest {
             "order-4711",
             List.of(new Completed.Image("darkroom", "images/7e/order-4711-0.png",
                     "s3://darkroom/images/7e/order-4711-0.png", "098f6bcd", DIGEST, 412_345, 512, 512, Long.MIN_VALUE)),
-            new Completed.Parameters("schöner 🍎", "", "final", 512, 512, 20, "dpmpp-2m",
+            new Completed.Parameters("schöner 🍎", "", "weighted", "final", 512, 512, 20, "dpmpp-2m",
                     new Completed.Guidance(7.5, 0.4), "tiny", List.of(new Adapter("ink", -0.5)), Long.MIN_VALUE, 1,
                     new Completed.Output(ImageFormat.PNG), false),
             new Completed.Timings(0, OptionalDouble.of(12.5), 1.841, 1e-3, 12345678.901, 1e9, 0.1, 3, 20, 1),

@@ -137,6 +137,28 @@ class GenerateCommandTest {
     }
 
     @Test
+    void emphasisIsReadWhereItIsAskedFor() throws IOException {
+        CommandLineRun weighted = generate("a (red:1.5) apple", "--seed", "7", "--steps", "2", "--prompt-syntax", "weighted");
+        BufferedImage emphasised = ImageIO.read(folder.resolve("000.png").toFile());
+        generate("a red apple", "--seed", "7", "--steps", "2");
+        BufferedImage plain = ImageIO.read(folder.resolve("000.png").toFile());
+        generate("a (red:1) apple", "--seed", "7", "--steps", "2", "--prompt-syntax", "weighted");
+        BufferedImage unweighted = ImageIO.read(folder.resolve("000.png").toFile());
+
+        assertThat(JSON.readTree(weighted.outLines().get(0)).at("/parameters/promptSyntax").asText()).isEqualTo("weighted");
+        assertThat(pixels(emphasised)).isNotEqualTo(pixels(plain));
+        assertThat(pixels(unweighted)).isEqualTo(pixels(plain));
+    }
+
+    @Test
+    void aWeightThatIsNotOnOfferIsAWrongArgument() {
+        CommandLineRun run = generate("a red apple", "--negative-prompt", "(blur:99)", "--prompt-syntax", "weighted");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err()).contains("In the negativePrompt a weight must be from 0 to 10, but is 99.0.");
+    }
+
+    @Test
     void anUnknownAdapterIsAWrongArgument() {
         CommandLineRun run = generate("a red apple", "--adapter", "oil");
 

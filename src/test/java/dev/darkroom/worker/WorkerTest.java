@@ -276,6 +276,20 @@ class WorkerTest {
     }
 
     @Test
+    void emphasisIsReadAndAWeightThatIsNotOnOfferFails() {
+        String id = id();
+        String request = "{\"requestId\": \"%s\", \"prompt\": \"a (lime:%s)\", \"promptSyntax\": \"weighted\", \"steps\": 1}";
+        topics.send(request.formatted(id, "1.3"));
+        topics.send(request.formatted(id + "-99", "99"));
+
+        assertThat(json(topics.outcome(id)).at("/parameters/promptSyntax").asText()).isEqualTo("weighted");
+        JsonNode failed = json(topics.outcome(id + "-99"));
+        assertThat(failed.get("reason").asText()).isEqualTo("UNSUPPORTED_PARAMETERS");
+        assertThat(failed.get("field").asText()).isEqualTo("prompt");
+        assertThat(failed.get("message").asText()).isEqualTo("In the prompt a weight must be from 0 to 10, but is 99.0.");
+    }
+
+    @Test
     void aRequestWhoseDeadlineHasPassedExpires() {
         String id = id();
         topics.send("{\"requestId\": \"%s\", \"prompt\": \"a lime\", \"deadline\": \"%s\"}"

@@ -32,6 +32,7 @@ import java.util.Optional;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.stream.IntStream;
 
 /**
  * Takes images to the store and their requests to an outcome: encodes, uploads, publishes, on threads of its own so that
@@ -84,7 +85,9 @@ public class Delivery {
         GenerationRequest request = job.request();
         Provenance provenance = new Provenance(request.profile(), parameters, model, marked);
         Instant encoding = Instant.now();
-        List<byte[]> files = images.stream().map(image -> encode(request, provenance, image)).toList();
+        List<ImagePrompt> prompts = job.prompts();
+        List<byte[]> files = IntStream.range(0, images.size())
+                .mapToObj(i -> encode(request, provenance, prompts.get(i), images.get(i))).toList();
         Instant uploading = Instant.now();
         List<Completed.Image> stored = new ArrayList<>();
         for (int i = 0; i < files.size(); i++) {
@@ -104,7 +107,7 @@ public class Delivery {
         outcomes.complete(job, new Completed(
                 request.requestId(),
                 stored,
-                provenance.parameters(prompt(request, request.resolvedSeed()), request.count(), request.format(),
+                provenance.parameters(prompts.get(0), request.count(), request.format(),
                         images.stream().anyMatch(GeneratedImage::promptTruncated)),
                 new Timings(
                         Timings.milliseconds(queueWait),
@@ -123,14 +126,10 @@ public class Delivery {
                 request.metadata()));
     }
 
-    private byte[] encode(GenerationRequest request, Provenance provenance, GeneratedImage image) {
+    private byte[] encode(GenerationRequest request, Provenance provenance, ImagePrompt prompt, GeneratedImage image) {
         return encoder.encode(request.format(), image.width(), image.height(), image.rgb(),
-                provenance.image(prompt(request, image.seed()), Map.of("Request", request.requestId())),
+                provenance.image(prompt, Map.of("Request", request.requestId())),
                 provenance.mark(request.prompt()));
-    }
-
-    private static ImagePrompt prompt(GenerationRequest request, long seed) {
-        return new ImagePrompt(request.prompt(), request.negativePrompt(), seed);
     }
 
     private Completed.Image upload(Job job, int index, GeneratedImage image, byte[] file) {

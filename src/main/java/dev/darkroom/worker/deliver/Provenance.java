@@ -34,8 +34,8 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
      * @param truncated whether a prompt was cut
      */
     public Completed.Parameters parameters(ImagePrompt first, int count, ImageFormat format, boolean truncated) {
-        return new Completed.Parameters(first.prompt(), first.negativePrompt(), profile, parameters.width(),
-                parameters.height(), parameters.steps(), parameters.scheduler().label(),
+        return new Completed.Parameters(first.prompt(), first.negativePrompt(), first.syntax().label(), profile,
+                parameters.width(), parameters.height(), parameters.steps(), parameters.scheduler().label(),
                 new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
                 parameters.decoder().label(),
                 parameters.adapters().stream().map(adapter -> new Adapter(adapter.name(), adapter.scale())).toList(),
