@@ -185,7 +185,14 @@ def test_of_several_releases_of_torch_the_fastest_stands_for_diffusers(figures, 
 def test_targets_are_computed_from_the_rows(figures, peer):
     figures["rows"][0] |= {"deviceBeyondContextBytes": 2.5 * 2**30, "kernelSecondsPerImage": 0.09}
     peer["rows"][1]["kernelSecondsPerImage"] = 0.135
-    figures["worker"] = {"imagesPerSecond": 19.0, "pipelineImagesPerSecond": 20.0}
+    figures["worker"] = [
+        {"profile": "final", "imagesPerSecond": 19.0, "pipelineImagesPerSecond": 20.0},
+        {"profile": "fast", "imagesPerSecond": 95.0, "pipelineImagesPerSecond": 100.0},
+    ]
+    switch = {"median": 40.0, "min": 39.0, "max": 44.0}
+    ours = {"adapterSwitchMilliseconds": switch, "adapterDeviceBytes": 0}
+    figures["rows"].append(row("darkroom", True, "fast", 0.025, **ours))
+    peer["rows"].append(row("diffusers", True, "fast", 0.05))
     figures["steps"] = [{"batch": 1, "guided": True, "milliseconds": {"median": 8.0, "min": 7.9, "max": 8.2}}]
     figures["laterStart"] = {"seconds": 7.94}
     figures["workers"] = {"ratio": 1.95}
@@ -203,6 +210,12 @@ def test_targets_are_computed_from_the_rows(figures, peer):
         "not measured |",
         "**7.9 s** (aim) |",
         "**1.95×** (must) |",
+        "**25.0 ms** (must) |",
+        "**40.0 images/s** (missed) |",
+        "**2.00×** (must) |",
+        "**95.0 %** (must) |",
+        "**40 ms** (aim) |",
+        "**0 MiB** (aim) |",
     ]
 
 
@@ -241,7 +254,7 @@ def test_several_workers_stand_beside_one(figures):
 
 
 def test_a_worker_in_batches_that_the_pipeline_was_not_measured_in(figures):
-    figures["worker"] = {"profile": "final", "batch": 4, "requests": 8, "imagesPerSecond": 19.0}
+    figures["worker"] = [{"profile": "final", "batch": 4, "requests": 8, "imagesPerSecond": 19.0}]
     told = report.Figures(figures)
     assert "| worker's throughput of the pipeline's alone | ≥ 97 % | ≥ 99 % | not measured |" in report.targets(told)
     assert report.worker_table(told).splitlines()[-1] == "| pipeline alone, `final`, batches of 4 | not measured |"

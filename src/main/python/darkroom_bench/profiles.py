@@ -35,6 +35,7 @@ def _read() -> dict[str, Profile]:
 
 
 PROFILES = _read()
+STUDIED = [name for name, profile in PROFILES.items() if profile.scheduler != "lcm"]
 
 
 def read_prompts(path: Path = PROMPTS) -> list[str]:

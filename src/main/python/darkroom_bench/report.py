@@ -17,7 +17,7 @@ import textalloc
 
 from darkroom_mini.markdown import insert
 
-from .profiles import PROFILES
+from .profiles import PROFILES, STUDIED
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -122,6 +122,14 @@ class Figures:
     def best_throughput(self, who: str, profile: str) -> float | None:
         return max((self.rows[who, profile, b]["imagesPerSecond"] for b in self.batches(who, profile)), default=None)
 
+    def worker_percent(self, profile: str) -> float | None:
+        """The whole worker's throughput as a share of the pipeline's alone."""
+        for worker in self.all.get("worker", ()):
+            if worker["profile"] == profile:
+                share = _ratio(worker["imagesPerSecond"], worker.get("pipelineImagesPerSecond"))
+                return share and 100 * share
+        return None
+
     def step_milliseconds(self, batch: int, guided: bool) -> float | None:
         for step in self.all.get("steps", ()):
             if (step["batch"], step["guided"]) == (batch, guided):
@@ -155,12 +163,20 @@ def targets(figures: Figures) -> str:
     add("peak allocated memory of `final`", figures.memory(DARKROOM, "final"), " GiB", 2, 2.1, 2, False)
     add("device memory of `final` beyond the CUDA context", figures.beyond_context(DARKROOM, "final"), " GiB", 2, 2.6, 2.4,
         False)
-    worker = all_figures.get("worker")
-    share = worker and _ratio(worker["imagesPerSecond"], worker.get("pipelineImagesPerSecond"))
-    add("worker's throughput of the pipeline's alone", share and 100 * share, " %", 1, 97, 99, True)
+    add("worker's throughput of the pipeline's alone", figures.worker_percent("final"), " %", 1, 97, 99, True)
     add("ready for every batch size, first start", all_figures.get("coldStart", {}).get("seconds"), " s", 1, 25, 12, False)
     add("ready for every batch size, later start", all_figures.get("laterStart", {}).get("seconds"), " s", 1, 15, 8, False)
     add("two GPUs against one", all_figures.get("workers", {}).get("ratio"), "×", 2, 1.9, 1.97, True)
+    fast = figures.seconds(DARKROOM, "fast")
+    add("`fast`, one image", fast and 1e3 * fast, " ms", 1, 30, 22, False)
+    add("throughput of `fast`, best batch", figures.best_throughput(DARKROOM, "fast"), " images/s", 1, 70, 100, True)
+    add("`fast` against diffusers' compiled LCM, times faster", _ratio(figures.seconds(COMPILED, "fast"), fast), "×", 2, 1.5, 2.5,
+        True)
+    add("worker's throughput of the pipeline's alone at `fast`", figures.worker_percent("fast"), " %", 1, 90, 97, True)
+    switch = figures.value(DARKROOM, "fast", 1, "adapterSwitchMilliseconds")
+    add("adding an adapter of rank 64", switch and switch["median"], " ms", 0, 150, 50, False)
+    held = figures.value(DARKROOM, "fast", 1, "adapterDeviceBytes")
+    add("device memory with an adapter, beyond without", None if held is None else held / 2**20, " MiB", 0, 200, 0, False)
     return "\n".join(lines)
 
 
@@ -272,7 +288,7 @@ def worker_table(figures: Figures) -> str:
         if (start := figures.all.get(name)) is not None:
             sizes = ", ".join(map(str, start["batchSizes"]))
             rows.append([f"process start to ready, {told}, batches of {sizes}", f"{start['seconds']:.1f} s"])
-    if (worker := figures.all.get("worker")) is not None:
+    for worker in figures.all.get("worker", ()):
         of = f"`{worker['profile']}`, batches of {worker['batch']}"
         rows.append([f"worker on a backlog of {worker['requests']} requests, {of}", f"{worker['imagesPerSecond']:.2f} images/s"])
         pipeline = worker.get("pipelineImagesPerSecond")
@@ -340,14 +356,14 @@ def _style(axes: plt.Axes) -> None:
 
 
 def time_memory_chart(figures: Figures, path: Path) -> None:
-    """Each profile a point, its name beside it and joined to it by a line."""
+    """Each profile of the study a point, its name beside it and joined to it by a line."""
     figure, axes = plt.subplots(figsize=(9.6, 5.8), dpi=_DPI)
     names: list[str] = []
     x: list[float] = []
     y: list[float] = []
     colors: list[str] = []
     for who in _COMPARED:
-        both = [(name, figures.seconds(who, name), figures.memory(who, name)) for name in PROFILES]
+        both = [(name, figures.seconds(who, name), figures.memory(who, name)) for name in STUDIED]
         own = [point for point in both if None not in point]
         if not own:
             continue
@@ -379,8 +395,19 @@ def time_memory_chart(figures: Figures, path: Path) -> None:
     plt.close(figure)
 
 
-def throughput_chart(figures: Figures, path: Path, profile: str = "final") -> None:
-    figure, axes = plt.subplots(figsize=(9.6, 4.4), dpi=_DPI)
+def throughput_chart(figures: Figures, path: Path) -> None:
+    """Images a second over the batch size, the profiles side by side that were measured in several."""
+    shown = [name for name in ("final", "fast") if len(figures.batches(DARKROOM, name)) > 1] or ["final"]
+    figure, panels = plt.subplots(1, len(shown), figsize=(9.6, 4.4), dpi=_DPI, squeeze=False)
+    for axes, profile in zip(panels[0], shown):
+        _throughput(figures, axes, profile)
+    panels[0][0].legend(loc="upper left", frameon=False)
+    figure.tight_layout()
+    figure.savefig(path)
+    plt.close(figure)
+
+
+def _throughput(figures: Figures, axes: plt.Axes, profile: str) -> None:
     ticks: set[int] = set()
     for who in _COMPARED:
         batches = figures.batches(who, profile)
@@ -397,11 +424,7 @@ def throughput_chart(figures: Figures, path: Path, profile: str = "final") -> No
     axes.set_ylim(0, axes.get_ylim()[1] * 1.08)
     axes.set_xlabel("batch size")
     axes.set_ylabel(f"images/s, {profile}")
-    axes.legend(loc="upper left", frameon=False)
     _style(axes)
-    figure.tight_layout()
-    figure.savefig(path)
-    plt.close(figure)
 
 
 def write(figures: Figures, out: Path) -> None:

@@ -28,6 +28,8 @@ public record Profile(String label, SchedulerName scheduler, int steps, double g
 
     /** What the study found to be worth it, joined. */
     public static final Profile FINAL = labelled("final").orElseThrow();
+    /** Four steps of weights that were distilled for them. */
+    public static final Profile FAST = labelled("fast").orElseThrow();
 
     private static List<Profile> read() {
         try (InputStream resource = Profile.class.getResourceAsStream(RESOURCE)) {

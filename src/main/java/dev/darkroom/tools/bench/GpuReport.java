@@ -111,7 +111,7 @@ final class GpuReport {
     }
 
     /**
-     * What the whole worker did. Beside it stands what the pipeline alone does in batches of that size.
+     * What the whole worker did of a profile. Beside it stands what the pipeline alone does in batches of that size.
      *
      * @param measured by {@code darkroom bench --json}
      */
@@ -123,7 +123,7 @@ final class GpuReport {
                         && row.path("profile").equals(measured.path("profile"))
                         && average <= row.path("batch").asInt() && average >= NEARLY_FULL * row.path("batch").asInt())
                 .findFirst();
-        ObjectNode worker = report.putObject("worker");
+        ObjectNode worker = report.withArray("worker").addObject();
         worker.put("profile", measured.path("profile").asText());
         worker.put("batch", pipeline.map(row -> row.path("batch").asInt()).orElse((int) Math.round(average)));
         worker.put("requests", requests);
@@ -178,8 +178,7 @@ final class GpuReport {
                         report.path(start).path("batchSizes"));
             }
         }
-        JsonNode worker = report.path("worker");
-        if (!worker.isMissingNode()) {
+        for (JsonNode worker : report.path("worker")) {
             JsonNode pipeline = worker.path("pipelineImagesPerSecond");
             text.format("worker, %s, batch %d: %.2f images/s of %d requests; the pipeline alone %s%n",
                     worker.path("profile").asText(), worker.path("batch").asInt(),

@@ -17,6 +17,10 @@ import java.util.Arrays;
  *     nothing: weights, activations, and what drivers and libraries take without telling torch's allocator
  * @param textEncodingMilliseconds median of a batch, like the next two
  * @param arithmeticShare of the {@link ArithmeticCeiling}, 0 to 1
+ * @param adapterSwitchMilliseconds what it takes to add the profile's adapters to the bundle's weights; null if it has none
+ * @param adapterRemovalMilliseconds what it takes to put the bundle's own weights back
+ * @param adapterDeviceBytes what the device has in use more than before adapters were read for the first time, in the first row
+ *     of a process
  * @param coldStartSeconds from the start of the process until it was ready for the profile
  */
 @JsonInclude(JsonInclude.Include.NON_NULL)
@@ -39,6 +43,9 @@ record GpuRow(
         Spread guidedStepMilliseconds,
         Spread unguidedStepMilliseconds,
         Double arithmeticShare,
+        Spread adapterSwitchMilliseconds,
+        Spread adapterRemovalMilliseconds,
+        Long adapterDeviceBytes,
         Double coldStartSeconds) {
 
     /** Median and extremes of some measurements. */
@@ -56,6 +63,7 @@ record GpuRow(
         return new GpuRow(implementation, compiled, profile, batch, images, secondsPerImage, imagesPerSecond,
                 peakAllocatedBytes, peakReservedBytes, deviceUsedBytes, deviceBeyondContextBytes, steps,
                 textEncodingMilliseconds, denoisingMilliseconds, decodingMilliseconds, guidedStepMilliseconds,
-                unguidedStepMilliseconds, arithmeticShare, seconds);
+                unguidedStepMilliseconds, arithmeticShare, adapterSwitchMilliseconds, adapterRemovalMilliseconds,
+                adapterDeviceBytes, seconds);
     }
 }

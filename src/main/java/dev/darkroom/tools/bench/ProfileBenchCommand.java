@@ -8,6 +8,7 @@ import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.MemoryStatistics;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.StepListener;
 import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.DeviceOption;
@@ -42,6 +43,8 @@ final class ProfileBenchCommand implements Callable<Integer> {
 
     private final ObjectMapper json = new ObjectMapper();
     private long nextPrompt;
+    /** Bytes that the device had in use before adapters were read; empty unless the first row of some is still to come. */
+    private Optional<Long> withoutAdapters = Optional.empty();
 
     @Option(names = "--profile", required = true, converter = ProfileOption.class)
     private Profile profile;
@@ -77,11 +80,16 @@ final class ProfileBenchCommand implements Callable<Integer> {
             GenerationParameters parameters = profile.parameters(pipeline.model());
             List<Integer> offered =
                     batchSizes.stream().filter(pipeline.model().batchSizes()::contains).toList();
+            if (!parameters.adapters().isEmpty() && !measured.isEmpty()) {
+                pipeline.prepare(withoutAdapters(parameters), offered);
+                withoutAdapters = deviceUsed(run(pipeline, withoutAdapters(parameters), measured.get(0), warmUp));
+            }
             pipeline.prepare(parameters, offered);
             System.out.println(json.writeValueAsString(Ready.of(pipeline, parameters, offered)));
             for (int batchSize : offered) {
                 if (measured.contains(batchSize)) {
                     System.out.println(json.writeValueAsString(measure(pipeline, parameters, batchSize)));
+                    withoutAdapters = Optional.empty();
                 }
             }
         } catch (BundleException | DeviceException | GenerationException e) {
@@ -116,6 +124,10 @@ final class ProfileBenchCommand implements Callable<Integer> {
         Optional<MemoryStatistics> memory =
                 runs.stream().flatMap(timed -> timed.result().memory().stream()).reduce(MemoryStatistics::then);
         boolean cut = parameters.guidanceCutoff() < 1;
+        // A scale of 1 is no guidance at all
+        boolean guided = parameters.guidanceScale() > 1;
+        boolean adapted = !parameters.adapters().isEmpty();
+        Switches switches = adapted ? switches(pipeline, parameters, batchSize) : new Switches(null, null);
         return new GpuRow(
                 "darkroom",
                 runs.stream().allMatch(timed -> timed.result().compiled()),
@@ -132,12 +144,45 @@ final class ProfileBenchCommand implements Callable<Integer> {
                 median(runs, result -> result.textEncoding().toNanos() / 1e6),
                 median(runs, result -> result.denoising().toNanos() / 1e6),
                 median(runs, result -> result.decoding().toNanos() / 1e6),
-                cut ? steps(extraRuns(pipeline, guided(parameters, parameters.guidanceScale()), batchSize)) : steps(runs),
-                // A scale of 1 is no guidance at all
-                cut ? steps(extraRuns(pipeline, guided(parameters, 1), batchSize)) : null,
+                cut ? steps(extraRuns(pipeline, guided(parameters, parameters.guidanceScale()), batchSize))
+                        : guided ? steps(runs) : null,
+                cut ? steps(extraRuns(pipeline, guided(parameters, 1), batchSize)) : guided ? null : steps(runs),
                 device.isCpu() || !parameters.size().equals(ArithmeticCeiling.SIZE) ? null
                         : new ArithmeticCeiling(ceiling).shareOfImage(parameters, perImage.median()),
+                switches.adding(),
+                switches.removing(),
+                withoutAdapters.flatMap(before -> deviceUsed(runs).map(after -> after - before)).orElse(null),
                 null);
+    }
+
+    /** Times of changing the weights, in milliseconds. */
+    private record Switches(Spread adding, Spread removing) {
+    }
+
+    /** Batches with the adapters and without them by turns: each changes the weights first. */
+    private Switches switches(DiffusionPipeline pipeline, GenerationParameters parameters, int batchSize) {
+        List<Timed> without = new ArrayList<>();
+        List<Timed> with = new ArrayList<>();
+        for (int i = 0; i < LEAST_BATCHES; i++) {
+            without.addAll(run(pipeline, withoutAdapters(parameters), batchSize, 1));
+            with.addAll(run(pipeline, parameters, batchSize, 1));
+        }
+        return new Switches(switching(with), switching(without));
+    }
+
+    private static Spread switching(List<Timed> runs) {
+        return Spread.of(runs.stream().mapToDouble(timed ->
+                timed.result().adapterSwitch().orElseThrow().toNanos() / 1e6).toArray());
+    }
+
+    /** What any weights can draw with the same graphs. */
+    private static GenerationParameters withoutAdapters(GenerationParameters of) {
+        return new GenerationParameters(of.width(), of.height(), of.steps(), SchedulerName.DPMPP_2M, of.guidanceScale(),
+                of.guidanceCutoff(), of.decoder(), of.compiled(), List.of());
+    }
+
+    private static Optional<Long> deviceUsed(List<Timed> runs) {
+        return runs.get(runs.size() - 1).result().memory().map(MemoryStatistics::deviceUsed);
     }
 
     private List<Timed> extraRuns(DiffusionPipeline pipeline, GenerationParameters parameters, int batchSize) {

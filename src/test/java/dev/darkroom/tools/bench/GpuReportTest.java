@@ -128,8 +128,8 @@ class GpuReportTest {
 
         report.worker(JSON.readTree("{\"profile\": \"final\", \"imagesPerSecond\": 21.5, \"batchSize\": 7.8}"), 400);
 
-        assertThat(written().at("/worker/imagesPerSecond").asDouble()).isEqualTo(21.5);
-        assertThat(written().at("/worker/pipelineImagesPerSecond").asDouble()).isEqualTo(22);
+        assertThat(written().at("/worker/0/imagesPerSecond").asDouble()).isEqualTo(21.5);
+        assertThat(written().at("/worker/0/pipelineImagesPerSecond").asDouble()).isEqualTo(22);
         assertThat(report.toText()).contains("worker, final, batch 8: 21.50 images/s of 400 requests; the pipeline alone 22.00");
     }
 
@@ -148,7 +148,7 @@ class GpuReportTest {
 
         report.worker(JSON.readTree("{\"profile\": \"final\", \"imagesPerSecond\": 21.5, \"batchSize\": 7.8}"), 400);
 
-        assertThat(written().path("worker").has("pipelineImagesPerSecond")).isFalse();
+        assertThat(written().at("/worker/0").has("pipelineImagesPerSecond")).isFalse();
         assertThat(report.toText()).contains("the pipeline alone not measured in such batches");
     }
 
@@ -168,6 +168,6 @@ class GpuReportTest {
 
     private static GpuRow row(String profile, int batch, double imagesPerSecond, Double arithmeticShare) {
         return new GpuRow("darkroom", true, profile, batch, 20, Spread.of(1 / imagesPerSecond), imagesPerSecond, null, null,
-                null, null, 20, 1, 2, 3, Spread.of(5), null, arithmeticShare, 8.0);
+                null, null, 20, 1, 2, 3, Spread.of(5), null, arithmeticShare, null, null, null, 8.0);
     }
 }
