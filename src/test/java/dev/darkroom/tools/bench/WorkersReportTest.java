@@ -19,8 +19,8 @@ class WorkersReportTest {
 
     private static final Completed.Image IMAGE =
             new Completed.Image("darkroom", "a.png", "s3://darkroom/a.png", "", "", 1, 8, 8, 1);
-    private static final Completed.Parameters PARAMETERS = new Completed.Parameters("a star", "", "plain", "final", 8, 8, 20, "dpmpp-2m",
-            new Completed.Guidance(7.5, 0.4), "tiny", List.of(), 1, 1, new Completed.Output(ImageFormat.PNG), false);
+    private static final Completed.Parameters PARAMETERS = new Completed.Parameters("a star", "", "plain", "final", 8, 8, 20,
+            "dpmpp-2m", new Completed.Guidance(7.5, 0.4), "tiny", List.of(), 1, 1, new Completed.Output(ImageFormat.PNG), false);
 
     @Test
     void workersTogetherAreMeasuredFromTheFirstBatchOfAnyToTheLastOutcomeOfAny() {
