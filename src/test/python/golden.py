@@ -28,7 +28,6 @@ import diffusers
 import numpy as np
 import torch
 import transformers
-from compel import DownweightMode, EmbeddingsProvider
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, LCMScheduler
 from transformers import CLIPTokenizer, PreTrainedTokenizerFast
 
@@ -382,6 +381,9 @@ def adapter_goldens(checkpoint: Path, tiny: Path, bundle: Path, out: Path) -> di
 def emphasis_goldens(bundle: Path) -> dict[str, Any]:
     """Embeddings that compel gives to fragments with weights: the first channels of every token. The prompt is what
     AUTOMATIC1111's syntax, which compel's own is not, has for them."""
+    # Here, since a test that takes the prompts from this file has no use for it
+    from compel import DownweightMode, EmbeddingsProvider
+
     module = torch.jit.load(bundle / "text_encoder.pt").eval()
     special = json.loads((bundle / "bundle.json").read_text("utf-8"))["tokens"]
 
