@@ -4,6 +4,7 @@
 - `noise.json`: what `torch.Generator("cpu").manual_seed(seed)` draws
 - `tokenizer.json`: prompts and their token ids
 - `images.json` and the PNG files that it names: every profile, end to end, in float32 on the CPU
+- `emphasis.json`: weighted prompts and the embeddings that compel gives them
 - `adapters.json` and what it names: two LoRAs in the bundle's terms, and images with either, with both and with none
 
 The first two depend on the libraries alone, the others on the checkpoint, which must be the one that the bundle under
@@ -16,7 +17,9 @@ import json
 import os
 import shutil
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -26,7 +29,7 @@ import numpy as np
 import torch
 import transformers
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, LCMScheduler
-from transformers import CLIPTokenizer
+from transformers import CLIPTokenizer, PreTrainedTokenizerFast
 
 from darkroom_bench.pipeline import SCHEDULERS, guidance_cutoff, load_pipeline, load_tiny, set_scheduler
 from darkroom_bench.profiles import PROFILES, Profile
@@ -73,6 +76,25 @@ PROMPTS = (
     " ".join(["a"] * 76),
     "a red circle, " * 40,
 )
+
+# prompt, and what AUTOMATIC1111's web UI reads in it: fragments and their weights
+EMPHASIS: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
+    ("a red apple", (("a red apple", 1),)),
+    ("a (red:1.3) apple", (("a ", 1), ("red", 1.3), (" apple", 1))),
+    ("a (red apple) on a teal background", (("a ", 1), ("red apple", 1.1), (" on a teal background", 1))),
+    ("a ((red)) apple", (("a ", 1), ("red", 1.1 * 1.1), (" apple", 1))),
+    ("a [red] apple", (("a ", 1), ("red", 1 / 1.1), (" apple", 1))),
+    ("a (red:0.5) apple and a (guitar:0)", (("a ", 1), ("red", 0.5), (" apple and a ", 1), ("guitar", 0))),
+    ("(a red apple:1.4), (teal background:0.2)", (("a red apple", 1.4), (", ", 1), ("teal background", 0.2))),
+    ("(a red apple:0.3)", (("a red apple", 0.3),)),
+    (r"a \(red\) (apple:2)", (("a (red) ", 1), ("apple", 2))),
+    ("(Crème brûlée:1.2), 猫 (🎨:1.5)", (("Crème brûlée", 1.2), (", 猫 ", 1), ("🎨", 1.5))),
+    (
+        "a red circle, " * 17 + "(a blue moon and a yellow star:0.6)",
+        (("a red circle, " * 17, 1), ("a blue moon and a yellow star", 0.6)),
+    ),
+)
+EMPHASIS_CHANNELS = 4
 
 
 def scheduler_config(spacing: str) -> dict[str, Any]:
@@ -356,6 +378,39 @@ def adapter_goldens(checkpoint: Path, tiny: Path, bundle: Path, out: Path) -> di
     return {"versions": VERSIONS, "profile": "final", **request, "adapters": list(LORAS), "cases": cases}
 
 
+def emphasis_goldens(bundle: Path) -> dict[str, Any]:
+    """Embeddings that compel gives to fragments with weights: the first channels of every token. The prompt is what
+    AUTOMATIC1111's syntax, which compel's own is not, has for them."""
+    # Here, since a test that takes the prompts from this file has no use for it
+    from compel import DownweightMode, EmbeddingsProvider
+
+    module = torch.jit.load(bundle / "text_encoder.pt").eval()
+    special = json.loads((bundle / "bundle.json").read_text("utf-8"))["tokens"]
+
+    class Encoder:
+        device, dtype = torch.device("cpu"), torch.float32
+
+        def __call__(self, ids: torch.Tensor, attention_mask: torch.Tensor | None = None, **_: Any) -> Any:
+            assert attention_mask is None or attention_mask.all()
+            return SimpleNamespace(last_hidden_state=module(ids.long()), hidden_states=None)
+
+    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(bundle / "tokenizer.json"), model_max_length=77)
+    start, end = (tokenizer.convert_ids_to_tokens(tokenizer("").input_ids[i]) for i in (0, 1))
+    tokenizer.add_special_tokens({"bos_token": start, "eos_token": end})
+    tokenizer.pad_token_id = special["pad"]
+    provider = EmbeddingsProvider(tokenizer, Encoder(), downweight_mode=DownweightMode.REMOVE, device="cpu")
+    cases = []
+    for prompt, fragments in EMPHASIS:
+        texts, weights = map(list, zip(*fragments, strict=True))
+        states = provider.get_embeddings_for_weighted_prompt_fragments([texts], [weights])
+        cases.append({
+            "prompt": prompt,
+            "fragments": [{"text": text, "weight": weight} for text, weight in fragments],
+            "embeddings": [round(number, 5) for number in states[0, :, :EMPHASIS_CHANNELS].flatten().tolist()],
+        })
+    return {"versions": VERSIONS | {"compel": version("compel")}, "cases": cases}
+
+
 def write(path: Path, golden: dict[str, Any]) -> None:
     """One line a case: small, and a change shows as the cases that changed."""
     head = {key: value for key, value in golden.items() if key != "cases"}
@@ -382,6 +437,7 @@ def main() -> None:
     write(options.out / "tokenizer.json", tokenizer_goldens(tokenizer))
     tiny = options.tiny or options.checkpoint / "tiny_vae"
     write(options.out / "images.json", image_goldens(options.checkpoint, tiny, options.out))
+    write(options.out / "emphasis.json", emphasis_goldens(options.bundle))
     write(options.out / "adapters.json", adapter_goldens(options.checkpoint, tiny, options.bundle, options.out))
 
 

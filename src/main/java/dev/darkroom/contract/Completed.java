@@ -1,6 +1,7 @@
 package dev.darkroom.contract;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
+import dev.darkroom.digest.Sha256;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
@@ -18,6 +19,7 @@ import java.util.TreeMap;
  * @param timings where the time went
  * @param vram the device's memory; empty on a CPU
  * @param model what generated the images
+ * @param provenance what the files say of how they came about; empty where they are not marked
  * @param metadata the request's own strings, sorted by key
  */
 public record Completed(
@@ -27,6 +29,7 @@ public record Completed(
         Timings timings,
         Optional<Vram> vram,
         Model model,
+        Optional<Provenance> provenance,
         Map<String, String> metadata) implements Outcome {
 
     public Completed {
@@ -57,6 +60,7 @@ public record Completed(
      *
      * @param prompt what the images show
      * @param negativePrompt what they must not show; empty for nothing
+     * @param promptSyntax how both were read
      * @param profile name of the profile
      * @param width in pixels
      * @param height in pixels
@@ -70,8 +74,8 @@ public record Completed(
      * @param output the files
      * @param promptTruncated whether a prompt was longer than the text encoder reads and was cut
      */
-    public record Parameters(String prompt, String negativePrompt, String profile, int width, int height, int steps,
-            String scheduler, Guidance guidance, String decoder,
+    public record Parameters(String prompt, String negativePrompt, String promptSyntax, String profile, int width,
+            int height, int steps, String scheduler, Guidance guidance, String decoder,
             @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Adapter> adapters, long seed, int count, Output output,
             boolean promptTruncated) {
 
@@ -147,5 +151,24 @@ public record Completed(
      * @param compiled whether compiled packages ran; false where the modules ran uncompiled
      */
     public record Model(String bundle, String digest, String device, String engine, boolean compiled) {
+    }
+
+    /**
+     * How the images came about, as each of their files says in XMP.
+     *
+     * @param digitalSourceType {@code Iptc4xmpExt:DigitalSourceType}, a term of IPTC's Digital Source Type NewsCodes
+     * @param creatorTool {@code xmp:CreatorTool}
+     * @param promptSha256 SHA-256 of the prompt in UTF-8, lower-case hex, so that a prompt can be shown to be the one
+     */
+    public record Provenance(String digitalSourceType, String creatorTool, String promptSha256) {
+
+        /** Created by a model that was trained on sampled content. */
+        private static final String TRAINED_ALGORITHMIC_MEDIA =
+                "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
+
+        /** The provenance of what Darkroom generates from a prompt. */
+        public static Provenance ofPrompt(String prompt) {
+            return new Provenance(TRAINED_ALGORITHMIC_MEDIA, "Darkroom", Sha256.hex(prompt));
+        }
     }
 }

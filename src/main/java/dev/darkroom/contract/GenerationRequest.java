@@ -15,6 +15,7 @@ import java.util.TreeMap;
  * @param requestId identity of the request, 1 to 64 of letters, digits, {@code .}, {@code _}, {@code -}
  * @param prompt what the images show
  * @param negativePrompt what they must not show; empty for nothing
+ * @param promptSyntax how both are read: {@code plain} or {@code weighted}
  * @param profile name of the profile
  * @param overrides what the request sets instead of its profile
  * @param seed the seed as requested; empty if it is to be derived, see {@link #resolvedSeed()}
@@ -27,6 +28,7 @@ public record GenerationRequest(
         String requestId,
         String prompt,
         String negativePrompt,
+        String promptSyntax,
         String profile,
         Overrides overrides,
         OptionalLong seed,
@@ -34,6 +36,9 @@ public record GenerationRequest(
         ImageFormat format,
         Optional<Instant> deadline,
         Map<String, String> metadata) {
+
+    /** The syntax of a request that names none. */
+    public static final String DEFAULT_PROMPT_SYNTAX = "plain";
 
     /** The profile of a request that names none. */
     public static final String DEFAULT_PROFILE = "final";
@@ -73,8 +78,8 @@ public record GenerationRequest(
 
     /** The request with its seed resolved. */
     public GenerationRequest seeded(Identity identity) {
-        return seed.isPresent() ? this : new GenerationRequest(requestId, prompt, negativePrompt, profile, overrides,
-                OptionalLong.of(Identity.seed(identity.idDigest())), count, format, deadline, metadata);
+        return seed.isPresent() ? this : new GenerationRequest(requestId, prompt, negativePrompt, promptSyntax,
+                profile, overrides, OptionalLong.of(Identity.seed(identity.idDigest())), count, format, deadline, metadata);
     }
 
     /**

@@ -2,9 +2,9 @@ package dev.darkroom.contract;
 
 import com.fasterxml.jackson.annotation.JsonValue;
 
-/** The file formats of images, by the names that requests use. */
+/** The file formats of images, by the names that requests use. All carry the generation parameters. */
 public enum ImageFormat {
-    /** Lossless, with the generation parameters in its text chunk {@code parameters}. */
+    /** Lossless. */
     PNG("png", "png", "image/png"),
     /** Lossy, quality 0.92, smallest to decode anywhere. */
     JPEG("jpeg", "jpg", "image/jpeg"),

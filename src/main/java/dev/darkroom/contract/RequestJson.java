@@ -21,6 +21,10 @@ final class RequestJson {
         if (!request.negativePrompt().isEmpty()) {
             json.put("negativePrompt", request.negativePrompt());
         }
+        // Left out where it is plain, so that requests from before it was there have the digest that they had
+        if (!request.promptSyntax().equals(GenerationRequest.DEFAULT_PROMPT_SYNTAX)) {
+            json.put("promptSyntax", request.promptSyntax());
+        }
         json.put("profile", request.profile());
         Overrides overrides = request.overrides();
         overrides.width().ifPresent(width -> json.put("width", width));

@@ -167,6 +167,7 @@ public final class RequestReader {
                 requestId,
                 json.get("prompt").textValue(),
                 text(json, "negativePrompt").orElse(""),
+                text(json, "promptSyntax").orElse(GenerationRequest.DEFAULT_PROMPT_SYNTAX),
                 text(json, "profile").orElse(GenerationRequest.DEFAULT_PROFILE),
                 overrides,
                 json.has("seed") ? OptionalLong.of(json.get("seed").longValue()) : OptionalLong.empty(),

@@ -5,7 +5,29 @@ package dev.darkroom.diffusion;
  *
  * @param prompt what the image shows
  * @param negativePrompt what it must not show; empty for nothing
+ * @param syntax how both are read
  * @param seed seed of the image's noise, as in {@code torch.Generator("cpu").manual_seed(seed)}
  */
-public record ImagePrompt(String prompt, String negativePrompt, long seed) {
+public record ImagePrompt(String prompt, String negativePrompt, PromptSyntax syntax, long seed) {
+
+    /** @throws UnsupportedParametersException for a weight that is not on offer */
+    public ImagePrompt {
+        if (syntax == PromptSyntax.WEIGHTED) {
+            requireWeights("prompt", prompt);
+            requireWeights("negativePrompt", negativePrompt);
+        }
+    }
+
+    /** An image whose prompts are plain. */
+    public ImagePrompt(String prompt, String negativePrompt, long seed) {
+        this(prompt, negativePrompt, PromptSyntax.PLAIN, seed);
+    }
+
+    private static void requireWeights(String field, String text) {
+        try {
+            WeightedPrompt.parse(text);
+        } catch (IllegalArgumentException e) {
+            throw new UnsupportedParametersException(field, "In the " + field + " " + e.getMessage() + ".");
+        }
+    }
 }

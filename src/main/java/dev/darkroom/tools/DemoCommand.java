@@ -135,7 +135,7 @@ public final class DemoCommand implements Callable<Integer> {
 
     private GenerationRequest request() {
         String id = "demo-" + LocalDateTime.now(ZoneId.systemDefault()).format(DateTimeFormatter.ofPattern("yyyyMMdd-HHmmss"));
-        return new GenerationRequest(id, prompt, "", profile.label(), Overrides.NONE,
+        return new GenerationRequest(id, prompt, "", GenerationRequest.DEFAULT_PROMPT_SYNTAX, profile.label(), Overrides.NONE,
                 seed == null ? OptionalLong.empty() : OptionalLong.of(seed), count, ImageFormat.PNG, Optional.empty(),
                 Map.of());
     }

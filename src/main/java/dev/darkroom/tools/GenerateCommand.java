@@ -14,6 +14,7 @@ import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.diffusion.PromptSyntax;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.UnsupportedParametersException;
 import dev.darkroom.torch.BundleException;
@@ -32,6 +33,8 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -91,6 +94,14 @@ public final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--out", paramLabel = "DIR", defaultValue = "out", description = "Where the images go.")
     private Path out;
 
+    @Option(names = "--format", paramLabel = "F", defaultValue = "png", converter = FormatOption.class,
+            completionCandidates = FormatOption.class, description = "File format: ${COMPLETION-CANDIDATES}.")
+    private ImageFormat format;
+
+    @Option(names = "--no-provenance", showDefaultValue = CommandLine.Help.Visibility.NEVER,
+            description = "Leaves out of the images that a model generated them.")
+    private boolean unmarked;
+
     @Option(names = "--profile", paramLabel = "P", defaultValue = "final", converter = ProfileOption.class,
             completionCandidates = ProfileOption.class, description = "One of ${COMPLETION-CANDIDATES}.")
     private Profile profile;
@@ -106,6 +117,11 @@ public final class GenerateCommand implements Callable<Integer> {
     @Option(names = "--negative-prompt", paramLabel = "TEXT", defaultValue = "",
             showDefaultValue = CommandLine.Help.Visibility.NEVER, description = "What the images must not show.")
     private String negativePrompt;
+
+    @Option(names = "--prompt-syntax", paramLabel = "S", defaultValue = "plain", converter = PromptSyntaxOption.class,
+            completionCandidates = PromptSyntaxOption.class,
+            description = "${COMPLETION-CANDIDATES}: whether (a red apple:1.3) is words, or makes an apple more important.")
+    private PromptSyntax promptSyntax;
 
     @Option(names = "--steps", paramLabel = "N", description = "Inference steps, 1 to 150, instead of the profile's.")
     private Integer steps;
@@ -206,6 +222,7 @@ public final class GenerateCommand implements Callable<Integer> {
     }
 
     private void write(int index, ImagePrompt image, GenerationParameters parameters, GenerationResult result,
+<<<<<<< HEAD
             GeneratedImage pixels, ModelDescription model, Instant start) throws IOException {
         Provenance provenance = new Provenance(profile.label(), parameters, model);
         Instant encoding = Instant.now();
@@ -217,15 +234,40 @@ public final class GenerateCommand implements Callable<Integer> {
         Instant written = Instant.now();
         Making making = provenance.making(List.of(pixels), result, Duration.ZERO, Duration.between(encoding, writing))
                 .stored(Duration.between(writing, written), Duration.between(start, written));
+=======
+            GeneratedImage pixels, ModelDescription model) throws IOException {
+        Provenance provenance = new Provenance(profile.label(), parameters, model, !unmarked);
+        long begin = System.nanoTime();
+        byte[] encoded = encoder.encode(format, pixels.width(), pixels.height(), pixels.rgb(),
+                provenance.image(image, Map.of()), provenance.mark(image.prompt()));
+        Duration encoding = Duration.ofNanos(System.nanoTime() - begin);
+        Path file = out.resolve("%03d.%s".formatted(index, format.extension()));
+        Files.write(file, encoded);
+>>>>>>> feat15
         System.out.println(JSON.writeValueAsString(new Line(
                 index,
                 file.toString(),
                 image.prompt(),
                 image.seed(),
+<<<<<<< HEAD
                 provenance.parameters(image, 1, ImageFormat.PNG, pixels.promptTruncated()),
                 making.timings(),
                 making.vram(),
                 making.model())));
+=======
+                provenance.parameters(image, 1, format, pixels.promptTruncated()),
+                new Timings(
+                        Provenance.adapterSwitch(result),
+                        Completed.Timings.milliseconds(result.textEncoding()),
+                        Completed.Timings.milliseconds(result.denoising()),
+                        Completed.Timings.milliseconds(result.decoding()),
+                        Completed.Timings.milliseconds(encoding),
+                        result.steps(),
+                        result.batchSize()),
+                Provenance.vram(result),
+                provenance.model(result),
+                provenance.mark(image.prompt()))));
+>>>>>>> feat15
     }
 
     private List<ImagePrompt> imagePrompts() throws IOException {
@@ -245,7 +287,11 @@ public final class GenerateCommand implements Callable<Integer> {
         List<ImagePrompt> images = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
             for (int k = 0; k < count; k++) {
-                images.add(new ImagePrompt(texts.get(i), negativePrompt, first + i + k));
+                try {
+                    images.add(new ImagePrompt(texts.get(i), negativePrompt, promptSyntax, first + i + k));
+                } catch (UnsupportedParametersException e) {
+                    throw wrong(e.getMessage());
+                }
             }
         }
         return images;
@@ -299,7 +345,17 @@ public final class GenerateCommand implements Callable<Integer> {
 
     /** A line of standard output. Where an event has the same thing, it has the same name and form. */
     private record Line(int index, String file, String prompt, long seed, Completed.Parameters parameters,
+<<<<<<< HEAD
             Completed.Timings timings, Optional<Completed.Vram> vram, Completed.Model model) {
+=======
+            Timings timings, Optional<Completed.Vram> vram, Completed.Model model,
+            Optional<Completed.Provenance> provenance) {
+    }
+
+    /** In milliseconds, those of the batch but for {@code imageEncoding}. */
+    private record Timings(OptionalDouble adapterSwitch, double textEncoding, double denoising, double decoding,
+            double imageEncoding, int steps, int batchSize) {
+>>>>>>> feat15
     }
 
     /** Reads an adapter and its scale. */
@@ -316,10 +372,32 @@ public final class GenerateCommand implements Callable<Integer> {
         }
     }
 
+    /** Reads and lists formats by the names that requests use. */
+    private static final class FormatOption implements ITypeConverter<ImageFormat>, Iterable<String> {
+        @Override
+        public ImageFormat convert(String value) {
+            return Arrays.stream(ImageFormat.values()).filter(format -> format.label().equals(value)).findFirst()
+                    .orElseThrow(() -> new TypeConversionException(
+                            "there is no format '%s'; there are %s".formatted(value, String.join(", ", this))));
+        }
+
+        @Override
+        public Iterator<String> iterator() {
+            return Arrays.stream(ImageFormat.values()).map(ImageFormat::label).iterator();
+        }
+    }
+
     /** Reads schedulers by the names that requests use. */
     private static final class SchedulerOption extends ByLabel<SchedulerName> {
         SchedulerOption() {
             super("scheduler", SchedulerName.class);
+        }
+    }
+
+    /** Reads syntaxes of prompts by the names that requests use. */
+    private static final class PromptSyntaxOption extends ByLabel<PromptSyntax> {
+        PromptSyntaxOption() {
+            super("syntax", PromptSyntax.class);
         }
     }
 

@@ -275,8 +275,10 @@ public final class DiffusionPipeline implements ImageGenerator {
     /** Embeddings of the negative prompts and then of the prompts, {@code [2B, 77, C]}; of the prompts if none is guided. */
     private TextEncoder.Embeddings encode(
             NDManager manager, List<ImagePrompt> prompts, Guidance guidance, boolean compiled) {
-        Stream<String> texts = prompts.stream().map(ImagePrompt::prompt);
-        Stream<String> negatives = prompts.stream().map(ImagePrompt::negativePrompt);
+        Stream<TextEncoder.Text> texts = prompts.stream()
+                .map(prompt -> new TextEncoder.Text(prompt.prompt(), prompt.syntax()));
+        Stream<TextEncoder.Text> negatives = prompts.stream()
+                .map(prompt -> new TextEncoder.Text(prompt.negativePrompt(), prompt.syntax()));
         return textEncoder.encode(manager,
                 (guidance.guidedSteps() == 0 ? texts : Stream.concat(negatives, texts)).toList(), adapters.ofTexts(), compiled);
     }

@@ -4,7 +4,13 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDArrays;
 import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
 import dev.darkroom.diffusion.LoraAdapter;
+import dev.darkroom.diffusion.PromptSyntax;
+import dev.darkroom.diffusion.WeightedPrompt;
+import dev.darkroom.torch.PromptTokenizer.TokenIds;
+import dev.darkroom.torch.PromptTokenizer.WeightedTokenIds;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -30,8 +36,20 @@ final class TextEncoder implements AutoCloseable {
         cacheManager = device.newManager();
     }
 
+    /** A text and how it is read. */
+    record Text(String text, PromptSyntax syntax) {
+    }
+
     /** A text, and the adapters that change what it is encoded to. */
-    private record Key(String text, List<LoraAdapter> adapters) {
+    private record Key(Text text, List<LoraAdapter> adapters) {
+    }
+
+    /** A text that is not encoded yet, and the sequences that its embedding is blended of: one, unless it is weighted. */
+    private record Missing(Key key, List<WeightedTokenIds> sequences) {
+
+        boolean isWeighted() {
+            return sequences.size() > 1 || sequences.get(0).isWeighted();
+        }
     }
 
     /** The last hidden state of one text, {@code [1, 77, C]}. */
@@ -54,7 +72,7 @@ final class TextEncoder implements AutoCloseable {
      * @param adapters that the encoder's weights have added
      * @param compiled whether compiled packages may be used
      */
-    Embeddings encode(NDManager manager, List<String> texts, List<LoraAdapter> adapters, boolean compiled) {
+    Embeddings encode(NDManager manager, List<Text> texts, List<LoraAdapter> adapters, boolean compiled) {
         List<Key> keys = texts.stream().map(text -> new Key(text, adapters)).toList();
         boolean ranCompiled = encodeMissing(manager, new LinkedHashSet<>(keys), compiled);
         List<Embedding> embeddings = keys.stream().map(cache::get).toList();
@@ -79,34 +97,69 @@ final class TextEncoder implements AutoCloseable {
     }
 
     private boolean encodeMissing(NDManager manager, Set<Key> texts, boolean compiled) {
-        List<Key> missing = texts.stream().filter(text -> !cache.containsKey(text)).toList();
+        List<Missing> missing = texts.stream().filter(text -> !cache.containsKey(text))
+                .map(key -> new Missing(key, sequences(key.text()))).toList();
+        if (missing.isEmpty()) {
+            return compiled;
+        }
+        List<TokenIds> tokens = new ArrayList<>();
+        missing.forEach(text -> text.sequences().forEach(sequence -> tokens.add(sequence.tokens())));
+        if (missing.stream().anyMatch(Missing::isWeighted)) {
+            tokens.add(tokenizer.tokenize(""));
+        }
+        try (NDManager scope = manager.newSubManager()) {
+            List<NDArray> rows = new ArrayList<>();
+            boolean ranCompiled = run(scope, tokens, rows, compiled);
+            NDArray empty = rows.get(rows.size() - 1);
+            int at = 0;
+            for (Missing text : missing) {
+                List<NDArray> own = rows.subList(at, at + text.sequences().size());
+                NDArray row = text.isWeighted() ? blend(scope, text.sequences(), own, empty) : own.get(0);
+                row.attach(cacheManager);
+                cache.put(text.key(), new Embedding(row, text.sequences().get(0).tokens().truncated()));
+                at += own.size();
+            }
+            return ranCompiled;
+        }
+    }
+
+    private List<WeightedTokenIds> sequences(Text text) {
+        return switch (text.syntax()) {
+            case PLAIN -> List.of(WeightedTokenIds.unweighted(tokenizer.tokenize(text.text())));
+            case WEIGHTED -> tokenizer.tokenize(WeightedPrompt.parse(text.text()));
+        };
+    }
+
+    /** Adds the hidden state of each sequence to {@code rows}; says whether compiled packages encoded all of them. */
+    private boolean run(NDManager scope, List<TokenIds> tokens, List<NDArray> rows, boolean compiled) {
         BatchSizes sizes = batchSizes(compiled);
         boolean ranCompiled = compiled;
-        int done = 0;
-        while (done < missing.size()) {
-            int batchSize = sizes.next(missing.size() - done);
-            List<Key> batch = missing.subList(done, Math.min(missing.size(), done + batchSize));
+        while (rows.size() < tokens.size()) {
+            int batchSize = sizes.next(tokens.size() - rows.size());
+            List<TokenIds> batch = tokens.subList(rows.size(), Math.min(tokens.size(), rows.size() + batchSize));
             Network network = networks.find(GraphKey.textEncoder(batchSize), compiled);
-            encode(manager, network, batch, batchSize);
+            long[][] ids = BatchSizes.fill(batch, batchSize).stream().map(TokenIds::ids).toArray(long[][]::new);
+            NDList split = network.run(new NDList(scope.create(ids)), Network.WHOLE).singletonOrThrow().split(batchSize);
+            // Copies: a row is a view of what the next run overwrites
+            split.stream().limit(batch.size()).map(NDArray::duplicate).forEach(row -> {
+                row.attach(scope);
+                rows.add(row);
+            });
+            split.close();
             ranCompiled &= network.isCompiled();
-            done += batch.size();
         }
         return ranCompiled;
     }
 
-    private void encode(NDManager manager, Network network, List<Key> texts, int batchSize) {
-        List<PromptTokenizer.TokenIds> tokens = texts.stream().map(Key::text).map(tokenizer::tokenize).toList();
-        long[][] ids = BatchSizes.fill(tokens, batchSize).stream().map(PromptTokenizer.TokenIds::ids).toArray(long[][]::new);
-        try (NDManager scope = manager.newSubManager()) {
-            NDList rows = network.run(new NDList(scope.create(ids)), Network.WHOLE)
-                    .singletonOrThrow().split(batchSize);
-            for (int i = 0; i < texts.size(); i++) {
-                // A copy: the row is a view of what the next run overwrites
-                NDArray row = rows.get(i).duplicate();
-                row.attach(cacheManager);
-                cache.put(texts.get(i), new Embedding(row, tokens.get(i).truncated()));
-            }
+    /** As compel does: what a token adds to the empty text's embedding counts as much as the token's weight says. */
+    private static NDArray blend(NDManager scope, List<WeightedTokenIds> sequences, List<NDArray> rows, NDArray empty) {
+        NDArray blend = empty.duplicate();
+        for (int i = 0; i < rows.size(); i++) {
+            WeightedTokenIds sequence = sequences.get(i);
+            NDArray weights = scope.create(sequence.weights(), new Shape(1, sequence.weights().length, 1));
+            blend.addi(rows.get(i).sub(empty).muli(weights).muli(sequence.share()));
         }
+        return blend;
     }
 
     private void evict() {

@@ -63,6 +63,9 @@ public interface DarkroomConfig {
     /** Progress events. */
     Progress progress();
 
+    /** What images and events say of how the images came about. */
+    Provenance provenance();
+
     /** The events' CloudEvents attributes. */
     Events events();
 
@@ -196,6 +199,12 @@ public interface DarkroomConfig {
         @DurationMin(nanos = 0, message = "must be from 0s to 1h")
         @DurationMax(hours = 1, message = "must be from 0s to 1h")
         Duration interval();
+    }
+
+    interface Provenance {
+        /** Whether images and completed events say that a model generated the images. */
+        @WithDefault("true")
+        boolean enabled();
     }
 
     interface Events {

@@ -93,7 +93,7 @@ class AsyncApiTest {
 
     static Stream<Arguments> events() {
         Events events = new Events("/darkroom");
-        GenerationRequest request = new GenerationRequest("r", "p", "", "final", Overrides.NONE,
+        GenerationRequest request = new GenerationRequest("r", "p", "", "plain", "final", Overrides.NONE,
                 OptionalLong.empty(), 1, ImageFormat.PNG, Optional.empty(), Map.of());
         Completed completed = (Completed) Events.outcome(
                 CloudEventBuilder.v1().withId("1").withSource(URI.create("/"))

@@ -85,6 +85,14 @@ class GenerationRequestTest {
     }
 
     @Test
+    void theSyntaxOfPromptsBelongsToTheDigestUnlessItIsPlain() {
+        String weighted = PLAIN.replace("\"prompt\"", "\"promptSyntax\": \"weighted\", \"prompt\"");
+
+        assertThat(request(weighted).digest()).isNotEqualTo(request(PLAIN).digest());
+        assertThat(request(weighted.replace("weighted", "plain")).digest()).isEqualTo(request(PLAIN).digest());
+    }
+
+    @Test
     void aLaterDeadlineDoesNotChangeTheDigest() {
         assertThat(request(EVERYTHING.replace("2026-01-31", "2026-02-01")).digest())
                 .isEqualTo(request(EVERYTHING).digest());
@@ -110,7 +118,7 @@ class GenerationRequestTest {
     void aRequestForNoImageCannotBeMade() {
         GenerationRequest request = request(PLAIN);
         assertThatIllegalArgumentException().isThrownBy(() -> new GenerationRequest(request.requestId(),
-                request.prompt(), "", "final", Overrides.NONE, request.seed(), 0, ImageFormat.PNG, request.deadline(),
+                request.prompt(), "", "plain", "final", Overrides.NONE, request.seed(), 0, ImageFormat.PNG, request.deadline(),
                 request.metadata()));
     }
 

@@ -147,7 +147,8 @@ public final class HostileRecords {
                 Map.entry("height", List.of("number")), Map.entry("steps", List.of("number")),
                 Map.entry("scheduler", List.of("text")), Map.entry("guidance", List.of("object")),
                 Map.entry("guidance.scale", List.of("number")), Map.entry("guidance.cutoff", List.of("number")),
-                Map.entry("decoder", List.of("text")), Map.entry("seed", List.of("number")),
+                Map.entry("decoder", List.of("text")), Map.entry("promptSyntax", List.of("text")),
+                Map.entry("seed", List.of("number")),
                 Map.entry("count", List.of("number")), Map.entry("output", List.of("object")),
                 Map.entry("output.format", List.of("text")), Map.entry("deadline", List.of("text")),
                 Map.entry("metadata", List.of("object")), Map.entry("metadata.k", List.of("text")));
@@ -206,6 +207,9 @@ public final class HostileRecords {
         for (String scheduler : List.of("", "Euler-Ancestral", "eulers", "euler a", "ddpm", "dpmpp-2m\\n", "dpmpp_2m", "plms",
                 "EulerAncestralDiscreteScheduler", "os.system")) {
             invalid("scheduler " + scheduler, "scheduler", "\"" + scheduler + "\"");
+        }
+        for (String syntax : List.of("", "PLAIN", "weighted ", "a1111", "compel", "plain,weighted", "none")) {
+            invalid("promptSyntax " + syntax, "promptSyntax", "\"" + syntax + "\"");
         }
         for (String decoder : List.of("", "FULL", "vae", "taesd", "tiny ", "full,tiny")) {
             invalid("decoder " + decoder, "decoder", "\"" + decoder + "\"");

@@ -21,10 +21,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** What the reader makes of requests that mean well; those that do not are in {@link HostileRecordsTest}. */
 class RequestReaderTest {
 
-    private static final GenerationRequest SMALLEST = new GenerationRequest("order-4711", "a red apple", "", "final",
-            Overrides.NONE, OptionalLong.empty(), 1, ImageFormat.PNG, Optional.empty(), Map.of());
+    private static final GenerationRequest SMALLEST = new GenerationRequest("order-4711", "a red apple", "", "plain",
+            "final", Overrides.NONE, OptionalLong.empty(), 1, ImageFormat.PNG, Optional.empty(), Map.of());
     private static final GenerationRequest EVERYTHING = new GenerationRequest("order-4712", "a red apple 🍎\n", "text",
-            "baseline", new Overrides(OptionalInt.of(512), OptionalInt.of(768), OptionalInt.of(25),
+            "weighted", "baseline", new Overrides(OptionalInt.of(512), OptionalInt.of(768), OptionalInt.of(25),
                     Optional.of("dpmpp-2m"), OptionalDouble.of(6.5), OptionalDouble.of(0.5), Optional.of("full"),
                     List.of(new Adapter("ink", 1), new Adapter("watercolor", -0.8))),
             OptionalLong.of(Long.MIN_VALUE), 4, ImageFormat.WEBP, Optional.of(Instant.parse("2026-01-31T11:00:00.25Z")),
@@ -41,6 +41,7 @@ class RequestReaderTest {
     void everyFieldIsUnderstood() {
         assertThat(read("""
                 {"requestId": "order-4712", "prompt": "a red apple 🍎\\n", "negativePrompt": "text",
+                 "promptSyntax": "weighted",
                  "profile": "baseline", "width": 512, "height": 768, "steps": 25, "scheduler": "dpmpp-2m",
                  "guidance": {"scale": 6.5, "cutoff": 0.5}, "decoder": "full",
                  "adapters": [{"name": "watercolor", "scale": -0.8}, {"name": "ink"}], "seed": -9223372036854775808, "count": 4,

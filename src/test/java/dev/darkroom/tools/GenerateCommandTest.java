@@ -1,5 +1,6 @@
 package dev.darkroom.tools;
 
+import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -12,6 +13,8 @@ import java.nio.file.Path;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class GenerateCommandTest {
 
@@ -99,6 +102,60 @@ class GenerateCommandTest {
                 "[{\"name\":\"ink\",\"scale\":1.0},{\"name\":\"wash\",\"scale\":-0.5}]");
         // Which took place while the model was loaded
         assertThat(line.at("/timings").has("adapterSwitch")).isFalse();
+    }
+
+    @ParameterizedTest
+    @CsvSource({"png, png", "jpeg, jpg", "webp, webp"})
+    void theFormatMayBeChosenAndSaysThatAModelMadeIt(String format, String extension) throws IOException {
+        CommandLineRun run = generate("a red apple", "--steps", "1", "--format", format);
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        JsonNode line = JSON.readTree(run.outLines().get(0));
+        Path file = Path.of(line.path("file").asText());
+        assertThat(file).hasFileName("000." + extension);
+        assertThat(ImageIO.read(file.toFile()).getWidth()).isEqualTo(128);
+        assertThat(line.at("/parameters/output/format").asText()).isEqualTo(format);
+        assertThat(Files.readString(file, ISO_8859_1)).contains(line.at("/provenance/digitalSourceType").asText(),
+                line.at("/provenance/promptSha256").asText());
+    }
+
+    @Test
+    void anUnknownFormatIsAWrongArgument() {
+        CommandLineRun run = generate("a red apple", "--format", "gif");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err()).contains("there is no format 'gif'; there are png, jpeg, webp");
+    }
+
+    @Test
+    void provenanceMayBeLeftOut() throws IOException {
+        CommandLineRun run = generate("a red apple", "--steps", "1", "--no-provenance");
+
+        assertThat(JSON.readTree(run.outLines().get(0)).has("provenance")).isFalse();
+        assertThat(Files.readString(folder.resolve("000.png"), ISO_8859_1))
+                .contains("Steps: 1").doesNotContain("trainedAlgorithmicMedia");
+    }
+
+    @Test
+    void emphasisIsReadWhereItIsAskedFor() throws IOException {
+        CommandLineRun weighted = generate("a (red:1.5) apple", "--seed", "7", "--steps", "2", "--prompt-syntax", "weighted");
+        BufferedImage emphasised = ImageIO.read(folder.resolve("000.png").toFile());
+        generate("a red apple", "--seed", "7", "--steps", "2");
+        BufferedImage plain = ImageIO.read(folder.resolve("000.png").toFile());
+        generate("a (red:1) apple", "--seed", "7", "--steps", "2", "--prompt-syntax", "weighted");
+        BufferedImage unweighted = ImageIO.read(folder.resolve("000.png").toFile());
+
+        assertThat(JSON.readTree(weighted.outLines().get(0)).at("/parameters/promptSyntax").asText()).isEqualTo("weighted");
+        assertThat(pixels(emphasised)).isNotEqualTo(pixels(plain));
+        assertThat(pixels(unweighted)).isEqualTo(pixels(plain));
+    }
+
+    @Test
+    void aWeightThatIsNotOnOfferIsAWrongArgument() {
+        CommandLineRun run = generate("a red apple", "--negative-prompt", "(blur:99)", "--prompt-syntax", "weighted");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err()).contains("In the negativePrompt a weight must be from 0 to 10, but is 99.0.");
     }
 
     @Test

@@ -13,6 +13,7 @@ import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.claim.Job;
+import dev.darkroom.worker.generate.Backlog;
 import dev.darkroom.worker.outcome.IdempotencyStore;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.ObjectKeys;
@@ -70,6 +71,9 @@ class PromisesTest {
 
     @Inject
     Claims claims;
+
+    @Inject
+    Backlog backlog;
 
     @TestHTTPResource("/")
     URI http;
@@ -247,16 +251,19 @@ class PromisesTest {
         String id = id();
         String prompt = "a medlar " + id;
         String json = request(id, prompt);
-        topics.send(json);
-        await().atMost(Duration.ofSeconds(20)).until(() -> metric("darkroom_backlog") == 1);
-        idempotency.conclude(new Job(null, Records.read(json)), new Events("/darkroom").of(new Failed(id,
-                FailureReason.EXPIRED, Optional.of("deadline"), "Too late.", Map.of()), Instant.now()));
-        claims.assign(List.of());
+        try {
+            topics.send(json);
+            await().atMost(Duration.ofSeconds(20)).until(() -> backlog.waiting().size() == 1);
+            idempotency.conclude(new Job(null, Records.read(json)), new Events("/darkroom").of(new Failed(id,
+                    FailureReason.EXPIRED, Optional.of("deadline"), "Too late.", Map.of()), Instant.now()));
+            claims.assign(List.of());
 
-        // While the generator still has its first batch
-        assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".failed");
-        assertThat(topics.received(Topics.COMPLETIONS, blocker)).isEmpty();
-        faults.breakSilence();
+            // While the generator still has its first batch
+            assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".failed");
+            assertThat(topics.received(Topics.COMPLETIONS, blocker)).isEmpty();
+        } finally {
+            faults.breakSilence();
+        }
         topics.outcome(blocker);
         assertThat(faults.attempts(prompt)).isZero();
     }

@@ -88,6 +88,9 @@ class WorkerTest {
                 .isGreaterThanOrEqualTo(completed.at("/timings/denoising").asDouble());
         assertThat(completed.at("/model/compiled").asBoolean()).isFalse();
         assertThat(completed.has("vram")).isFalse();
+        assertThat(completed.at("/provenance/digitalSourceType").asText()).endsWith("/trainedAlgorithmicMedia");
+        assertThat(completed.at("/provenance/promptSha256").asText())
+                .isEqualTo(Sha256.hex("a red apple on a teal background"));
         assertThat(completed.at("/metadata/sku").asText()).isEqualTo("42");
 
         JsonNode image = completed.at("/images/0");
@@ -96,7 +99,9 @@ class WorkerTest {
         assertThat(image.get("sha256").asText()).isEqualTo(Sha256.hex(file));
         assertThat(image.get("bytes").asLong()).isEqualTo(file.length);
         assertThat(ImageIO.read(new ByteArrayInputStream(file)).getWidth()).isEqualTo(image.get("width").asInt());
-        assertThat(new String(file, StandardCharsets.ISO_8859_1)).contains("parameters", "Sampler: DPM++ 2M");
+        assertThat(new String(file, StandardCharsets.ISO_8859_1)).contains("parameters", "Sampler: DPM++ 2M",
+                "XML:com.adobe.xmp", completed.at("/provenance/digitalSourceType").asText(),
+                completed.at("/provenance/promptSha256").asText());
     }
 
     @Test
@@ -268,6 +273,20 @@ class WorkerTest {
         assertThat(failed.get("reason").asText()).isEqualTo("UNSUPPORTED_PARAMETERS");
         assertThat(failed.get("field").asText()).contains("width");
         assertThat(failed.get("message").asText()).contains("128");
+    }
+
+    @Test
+    void emphasisIsReadAndAWeightThatIsNotOnOfferFails() {
+        String id = id();
+        String request = "{\"requestId\": \"%s\", \"prompt\": \"a (lime:%s)\", \"promptSyntax\": \"weighted\", \"steps\": 1}";
+        topics.send(request.formatted(id, "1.3"));
+        topics.send(request.formatted(id + "-99", "99"));
+
+        assertThat(json(topics.outcome(id)).at("/parameters/promptSyntax").asText()).isEqualTo("weighted");
+        JsonNode failed = json(topics.outcome(id + "-99"));
+        assertThat(failed.get("reason").asText()).isEqualTo("UNSUPPORTED_PARAMETERS");
+        assertThat(failed.get("field").asText()).isEqualTo("prompt");
+        assertThat(failed.get("message").asText()).isEqualTo("In the prompt a weight must be from 0 to 10, but is 99.0.");
     }
 
     @Test

@@ -87,7 +87,8 @@ final class BacklogRun {
     }
 
     private GenerationRequest request(String id) {
-        return new GenerationRequest(id, Prompts.of(id.hashCode()), "", profile.label(), Overrides.NONE, OptionalLong.empty(), 1,
+        return new GenerationRequest(id, Prompts.of(id.hashCode()), "", GenerationRequest.DEFAULT_PROMPT_SYNTAX,
+                profile.label(), Overrides.NONE, OptionalLong.empty(), 1,
                 ImageFormat.PNG, Optional.empty(), Map.of());
     }
 }

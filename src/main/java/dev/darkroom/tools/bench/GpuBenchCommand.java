@@ -86,8 +86,8 @@ final class GpuBenchCommand implements Callable<Integer> {
     private int warmUp;
 
     @Option(names = "--worker-requests", paramLabel = "N", defaultValue = "400",
-            description = "Backlog for the whole worker, with an embedded broker and store, of final; of fast, if it is measured, "
-                    + "five times as many. 0 leaves the worker out.")
+            description = "Backlog for the whole worker, with an embedded broker and store, of final; of fast, if it is "
+                    + "measured, five times as many. 0 leaves the worker out.")
     private int workerRequests;
 
     @Option(names = "--devices", paramLabel = "D", split = ",", converter = DeviceOption.class,

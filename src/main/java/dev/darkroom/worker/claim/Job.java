@@ -3,6 +3,9 @@ package dev.darkroom.worker.claim;
 import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.contract.Identity;
 import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.Labelled;
+import dev.darkroom.diffusion.PromptSyntax;
+import dev.darkroom.diffusion.UnsupportedParametersException;
 import java.time.Instant;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -40,10 +43,15 @@ public record Job(Claim claim, GenerationRequest request, Identity identity, int
         return request.count();
     }
 
-    /** The request's images, seeds counting up. */
+    /**
+     * The request's images, seeds counting up.
+     *
+     * @throws UnsupportedParametersException if its prompts have weights that are not on offer
+     */
     public List<ImagePrompt> prompts() {
+        PromptSyntax syntax = Labelled.find(PromptSyntax.class, request.promptSyntax()).orElseThrow();
         return IntStream.range(0, request.count())
-                .mapToObj(index -> new ImagePrompt(request.prompt(), request.negativePrompt(), request.seedOf(index)))
+                .mapToObj(index -> new ImagePrompt(request.prompt(), request.negativePrompt(), syntax, request.seedOf(index)))
                 .toList();
     }
 

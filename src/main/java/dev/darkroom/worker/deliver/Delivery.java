@@ -37,9 +37,13 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
+<<<<<<< HEAD
 import java.util.concurrent.Semaphore;
 import java.util.function.Supplier;
 import org.jboss.logging.Logger;
+=======
+import java.util.stream.IntStream;
+>>>>>>> feat15
 
 /**
  * Takes images to the store and their requests to an outcome: encodes, uploads, publishes, on threads of its own so that
@@ -58,7 +62,11 @@ public class Delivery {
     private final Outcomes outcomes;
     private final WorkerMetrics metrics;
     private final Tracing tracing;
+<<<<<<< HEAD
     private final ObjectMapper json;
+=======
+    private final boolean marked;
+>>>>>>> feat15
     private final ImageEncoder encoder = new ImageEncoder();
     private final Semaphore places;
     private final ExecutorService threads = Executors.newCachedThreadPool(WorkerThreads.named("delivery"));
@@ -69,8 +77,13 @@ public class Delivery {
         this.outcomes = outcomes;
         this.metrics = metrics;
         this.tracing = tracing;
+<<<<<<< HEAD
         this.json = json;
         this.places = new Semaphore(config.flow().deliveryThreads(), true);
+=======
+        this.marked = config.provenance().enabled();
+        this.threads = Executors.newFixedThreadPool(config.flow().deliveryThreads(), WorkerThreads.named("delivery"));
+>>>>>>> feat15
     }
 
     /**
@@ -120,8 +133,14 @@ public class Delivery {
     private Completed store(Job job, Provenance provenance, List<GeneratedImage> images, GenerationResult result,
             Instant start) {
         GenerationRequest request = job.request();
+<<<<<<< HEAD
+=======
+        Provenance provenance = new Provenance(request.profile(), parameters, model, marked);
+>>>>>>> feat15
         Instant encoding = Instant.now();
-        List<byte[]> files = images.stream().map(image -> encode(request, provenance, image)).toList();
+        List<ImagePrompt> prompts = job.prompts();
+        List<byte[]> files = IntStream.range(0, images.size())
+                .mapToObj(i -> encode(request, provenance, prompts.get(i), images.get(i))).toList();
         Instant uploading = Instant.now();
         Instant produced = job.claim().produced();
         Duration queueWait = Duration.between(produced, start);
@@ -141,6 +160,7 @@ public class Delivery {
         return completed(job, provenance, stored, making.stored(Duration.between(uploading, uploaded), total));
     }
 
+<<<<<<< HEAD
     private static Completed completed(Job job, Provenance provenance, List<Completed.Image> images, Making making) {
         GenerationRequest request = job.request();
         return new Completed(request.requestId(), images,
@@ -205,15 +225,34 @@ public class Delivery {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("cannot write " + making, e);
         }
+=======
+        outcomes.complete(job, new Completed(
+                request.requestId(),
+                stored,
+                provenance.parameters(prompts.get(0), request.count(), request.format(),
+                        images.stream().anyMatch(GeneratedImage::promptTruncated)),
+                new Timings(
+                        Timings.milliseconds(queueWait),
+                        Provenance.adapterSwitch(result),
+                        Timings.milliseconds(result.textEncoding()),
+                        Timings.milliseconds(result.denoising()),
+                        Timings.milliseconds(result.decoding()),
+                        Timings.milliseconds(Duration.between(encoding, uploading)),
+                        Timings.milliseconds(Duration.between(uploading, uploaded)),
+                        Timings.milliseconds(total),
+                        result.steps(),
+                        result.batchSize()),
+                Provenance.vram(result),
+                provenance.model(result),
+                provenance.mark(request.prompt()),
+                request.metadata()));
+>>>>>>> feat15
     }
 
-    private byte[] encode(GenerationRequest request, Provenance provenance, GeneratedImage image) {
+    private byte[] encode(GenerationRequest request, Provenance provenance, ImagePrompt prompt, GeneratedImage image) {
         return encoder.encode(request.format(), image.width(), image.height(), image.rgb(),
-                provenance.image(prompt(request, image.seed()), Map.of("Request", request.requestId())));
-    }
-
-    private static ImagePrompt prompt(GenerationRequest request, long seed) {
-        return new ImagePrompt(request.prompt(), request.negativePrompt(), seed);
+                provenance.image(prompt, Map.of("Request", request.requestId())),
+                provenance.mark(request.prompt()));
     }
 
     private Completed.Image upload(Job job, int index, GeneratedImage image, byte[] file, Making making) {

@@ -24,8 +24,9 @@ import java.util.stream.Collectors;
  * @param profile name of the profile
  * @param parameters as resolved
  * @param model what generated
+ * @param marked whether files and events say that a model generated the images
  */
-public record Provenance(String profile, GenerationParameters parameters, ModelDescription model) {
+public record Provenance(String profile, GenerationParameters parameters, ModelDescription model, boolean marked) {
 
     /**
      * The parameters of an event.
@@ -35,8 +36,8 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
      * @param truncated whether a prompt was cut
      */
     public Completed.Parameters parameters(ImagePrompt first, int count, ImageFormat format, boolean truncated) {
-        return new Completed.Parameters(first.prompt(), first.negativePrompt(), profile, parameters.width(),
-                parameters.height(), parameters.steps(), parameters.scheduler().label(),
+        return new Completed.Parameters(first.prompt(), first.negativePrompt(), first.syntax().label(), profile,
+                parameters.width(), parameters.height(), parameters.steps(), parameters.scheduler().label(),
                 new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
                 parameters.decoder().label(),
                 parameters.adapters().stream().map(adapter -> new Adapter(adapter.name(), adapter.scale())).toList(),
@@ -85,8 +86,13 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
                 images.stream().anyMatch(GeneratedImage::promptTruncated));
     }
 
+    /** How images of a prompt came about, for events and XMP; empty where they are not marked. */
+    public Optional<Completed.Provenance> mark(String prompt) {
+        return marked ? Optional.of(Completed.Provenance.ofPrompt(prompt)) : Optional.empty();
+    }
+
     /**
-     * What an image file carries.
+     * The parameters that an image file carries.
      *
      * @param more further values by name, written last
      */
@@ -98,6 +104,7 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
         if (!parameters.adapters().isEmpty()) {
             others.put("Adapters", parameters.adapters().stream().map(LoraAdapter::toString).collect(Collectors.joining(" ")));
         }
+        mark(image.prompt()).ifPresent(mark -> others.put("Digital source type", mark.digitalSourceType()));
         others.putAll(more);
         return new ImageParameters(image.prompt(), image.negativePrompt(), parameters.steps(),
                 parameters.scheduler().sampler(), parameters.guidanceScale(), image.seed(), parameters.width(),

@@ -1,5 +1,5 @@
 /**
- * Pixels into files: PNG, JPEG and WebP, with what an image was made from inside.
- * Uses the formats of {@code contract} alone.
+ * Pixels into files: PNG, JPEG and WebP, with what an image was made from inside, and that a model made it.
+ * Uses {@code contract} alone.
  */
 package dev.darkroom.worker.image;

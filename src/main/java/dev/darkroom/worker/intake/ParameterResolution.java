@@ -5,10 +5,12 @@ import dev.darkroom.contract.Overrides;
 import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.ImageGenerator;
+import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.Labelled;
 import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.diffusion.PromptSyntax;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.UnsupportedParametersException;
 import dev.darkroom.worker.generate.Generator;
@@ -50,6 +52,9 @@ class ParameterResolution {
                 defaults.compiled(),
                 defaults.adapters());
         images.check(parameters);
+        // Refuses weights that are not on offer
+        new ImagePrompt(request.prompt(), request.negativePrompt(),
+                named("promptSyntax", request.promptSyntax(), PromptSyntax.class), request.resolvedSeed());
         return parameters;
     }
 
