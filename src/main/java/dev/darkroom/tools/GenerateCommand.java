@@ -222,52 +222,27 @@ public final class GenerateCommand implements Callable<Integer> {
     }
 
     private void write(int index, ImagePrompt image, GenerationParameters parameters, GenerationResult result,
-<<<<<<< HEAD
             GeneratedImage pixels, ModelDescription model, Instant start) throws IOException {
-        Provenance provenance = new Provenance(profile.label(), parameters, model);
+        Provenance provenance = new Provenance(profile.label(), parameters, model, !unmarked);
         Instant encoding = Instant.now();
-        byte[] png = encoder.encode(ImageFormat.PNG, pixels.width(), pixels.height(), pixels.rgb(),
-                provenance.image(image, Map.of()));
+        byte[] encoded = encoder.encode(format, pixels.width(), pixels.height(), pixels.rgb(),
+                provenance.image(image, Map.of()), provenance.mark(image.prompt()));
         Instant writing = Instant.now();
-        Path file = out.resolve("%03d.png".formatted(index));
-        Files.write(file, png);
+        Path file = out.resolve("%03d.%s".formatted(index, format.extension()));
+        Files.write(file, encoded);
         Instant written = Instant.now();
         Making making = provenance.making(List.of(pixels), result, Duration.ZERO, Duration.between(encoding, writing))
                 .stored(Duration.between(writing, written), Duration.between(start, written));
-=======
-            GeneratedImage pixels, ModelDescription model) throws IOException {
-        Provenance provenance = new Provenance(profile.label(), parameters, model, !unmarked);
-        long begin = System.nanoTime();
-        byte[] encoded = encoder.encode(format, pixels.width(), pixels.height(), pixels.rgb(),
-                provenance.image(image, Map.of()), provenance.mark(image.prompt()));
-        Duration encoding = Duration.ofNanos(System.nanoTime() - begin);
-        Path file = out.resolve("%03d.%s".formatted(index, format.extension()));
-        Files.write(file, encoded);
->>>>>>> feat15
         System.out.println(JSON.writeValueAsString(new Line(
                 index,
                 file.toString(),
                 image.prompt(),
                 image.seed(),
-<<<<<<< HEAD
-                provenance.parameters(image, 1, ImageFormat.PNG, pixels.promptTruncated()),
+                provenance.parameters(image, 1, format, pixels.promptTruncated()),
                 making.timings(),
                 making.vram(),
-                making.model())));
-=======
-                provenance.parameters(image, 1, format, pixels.promptTruncated()),
-                new Timings(
-                        Provenance.adapterSwitch(result),
-                        Completed.Timings.milliseconds(result.textEncoding()),
-                        Completed.Timings.milliseconds(result.denoising()),
-                        Completed.Timings.milliseconds(result.decoding()),
-                        Completed.Timings.milliseconds(encoding),
-                        result.steps(),
-                        result.batchSize()),
-                Provenance.vram(result),
-                provenance.model(result),
+                making.model(),
                 provenance.mark(image.prompt()))));
->>>>>>> feat15
     }
 
     private List<ImagePrompt> imagePrompts() throws IOException {
@@ -345,17 +320,8 @@ public final class GenerateCommand implements Callable<Integer> {
 
     /** A line of standard output. Where an event has the same thing, it has the same name and form. */
     private record Line(int index, String file, String prompt, long seed, Completed.Parameters parameters,
-<<<<<<< HEAD
-            Completed.Timings timings, Optional<Completed.Vram> vram, Completed.Model model) {
-=======
-            Timings timings, Optional<Completed.Vram> vram, Completed.Model model,
+            Completed.Timings timings, Optional<Completed.Vram> vram, Completed.Model model,
             Optional<Completed.Provenance> provenance) {
-    }
-
-    /** In milliseconds, those of the batch but for {@code imageEncoding}. */
-    private record Timings(OptionalDouble adapterSwitch, double textEncoding, double denoising, double decoding,
-            double imageEncoding, int steps, int batchSize) {
->>>>>>> feat15
     }
 
     /** Reads an adapter and its scale. */

@@ -37,13 +37,10 @@ import java.util.concurrent.CancellationException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.RejectedExecutionException;
-<<<<<<< HEAD
 import java.util.concurrent.Semaphore;
 import java.util.function.Supplier;
-import org.jboss.logging.Logger;
-=======
 import java.util.stream.IntStream;
->>>>>>> feat15
+import org.jboss.logging.Logger;
 
 /**
  * Takes images to the store and their requests to an outcome: encodes, uploads, publishes, on threads of its own so that
@@ -62,11 +59,8 @@ public class Delivery {
     private final Outcomes outcomes;
     private final WorkerMetrics metrics;
     private final Tracing tracing;
-<<<<<<< HEAD
     private final ObjectMapper json;
-=======
     private final boolean marked;
->>>>>>> feat15
     private final ImageEncoder encoder = new ImageEncoder();
     private final Semaphore places;
     private final ExecutorService threads = Executors.newCachedThreadPool(WorkerThreads.named("delivery"));
@@ -77,13 +71,9 @@ public class Delivery {
         this.outcomes = outcomes;
         this.metrics = metrics;
         this.tracing = tracing;
-<<<<<<< HEAD
         this.json = json;
         this.places = new Semaphore(config.flow().deliveryThreads(), true);
-=======
         this.marked = config.provenance().enabled();
-        this.threads = Executors.newFixedThreadPool(config.flow().deliveryThreads(), WorkerThreads.named("delivery"));
->>>>>>> feat15
     }
 
     /**
@@ -110,7 +100,7 @@ public class Delivery {
 
     private void complete(Job job, GenerationParameters parameters, ModelDescription model, List<GeneratedImage> images,
             GenerationResult result, Instant start) {
-        Completed completed = inTurn(() -> store(job, new Provenance(job.request().profile(), parameters, model), images,
+        Completed completed = inTurn(() -> store(job, new Provenance(job.request().profile(), parameters, model, marked), images,
                 result, start));
         outcomes.complete(job, completed);
     }
@@ -133,10 +123,6 @@ public class Delivery {
     private Completed store(Job job, Provenance provenance, List<GeneratedImage> images, GenerationResult result,
             Instant start) {
         GenerationRequest request = job.request();
-<<<<<<< HEAD
-=======
-        Provenance provenance = new Provenance(request.profile(), parameters, model, marked);
->>>>>>> feat15
         Instant encoding = Instant.now();
         List<ImagePrompt> prompts = job.prompts();
         List<byte[]> files = IntStream.range(0, images.size())
@@ -160,13 +146,12 @@ public class Delivery {
         return completed(job, provenance, stored, making.stored(Duration.between(uploading, uploaded), total));
     }
 
-<<<<<<< HEAD
     private static Completed completed(Job job, Provenance provenance, List<Completed.Image> images, Making making) {
         GenerationRequest request = job.request();
         return new Completed(request.requestId(), images,
-                provenance.parameters(prompt(request, request.resolvedSeed()), request.count(), request.format(),
+                provenance.parameters(job.prompts().get(0), request.count(), request.format(),
                         making.promptTruncated()),
-                making.timings(), making.vram(), making.model(), request.metadata());
+                making.timings(), making.vram(), making.model(), provenance.mark(request.prompt()), request.metadata());
     }
 
     /**
@@ -201,7 +186,8 @@ public class Delivery {
             images.add(image(found.get(i), parameters.width(), parameters.height(), job.request().seedOf(i)));
         }
         Instant end = Instant.now();
-        return Optional.of(completed(job, new Provenance(job.request().profile(), parameters, model), images,
+        var provenance = new Provenance(job.request().profile(), parameters, model, making.get().marked());
+        return Optional.of(completed(job, provenance, images,
                 making.get().stored(Duration.between(begin, end), Duration.between(job.claim().produced(), end))));
     }
 
@@ -225,28 +211,6 @@ public class Delivery {
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("cannot write " + making, e);
         }
-=======
-        outcomes.complete(job, new Completed(
-                request.requestId(),
-                stored,
-                provenance.parameters(prompts.get(0), request.count(), request.format(),
-                        images.stream().anyMatch(GeneratedImage::promptTruncated)),
-                new Timings(
-                        Timings.milliseconds(queueWait),
-                        Provenance.adapterSwitch(result),
-                        Timings.milliseconds(result.textEncoding()),
-                        Timings.milliseconds(result.denoising()),
-                        Timings.milliseconds(result.decoding()),
-                        Timings.milliseconds(Duration.between(encoding, uploading)),
-                        Timings.milliseconds(Duration.between(uploading, uploaded)),
-                        Timings.milliseconds(total),
-                        result.steps(),
-                        result.batchSize()),
-                Provenance.vram(result),
-                provenance.model(result),
-                provenance.mark(request.prompt()),
-                request.metadata()));
->>>>>>> feat15
     }
 
     private byte[] encode(GenerationRequest request, Provenance provenance, ImagePrompt prompt, GeneratedImage image) {

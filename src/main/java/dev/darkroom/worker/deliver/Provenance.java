@@ -51,13 +51,14 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
      * @param vram the device's memory; empty on a CPU
      * @param model what generated
      * @param promptTruncated whether a prompt was cut
+     * @param marked whether the files say that a model generated the images
      */
     public record Making(Completed.Timings timings, Optional<Completed.Vram> vram, Completed.Model model,
-            boolean promptTruncated) {
+            boolean promptTruncated, boolean marked) {
 
         /** The same, now that the files are stored. */
         public Making stored(Duration upload, Duration total) {
-            return new Making(timings.stored(upload, total), vram, model, promptTruncated);
+            return new Making(timings.stored(upload, total), vram, model, promptTruncated, marked);
         }
     }
 
@@ -83,7 +84,8 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
                 result.memory().map(memory -> new Completed.Vram(memory.peakAllocated(), memory.peakReserved(),
                         memory.deviceUsed(), memory.deviceTotal())),
                 new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(), result.compiled()),
-                images.stream().anyMatch(GeneratedImage::promptTruncated));
+                images.stream().anyMatch(GeneratedImage::promptTruncated),
+                marked);
     }
 
     /** How images of a prompt came about, for events and XMP; empty where they are not marked. */
