@@ -182,6 +182,13 @@ def test_of_several_releases_of_torch_the_fastest_stands_for_diffusers(figures, 
     assert "torch 2.11.0, diffusers 0.42.1 (compiled on torch 2.11.0)." in report.setting(told)
 
 
+def test_diffusers_day_is_told_if_it_is_another(figures, peer):
+    for measured in peer["rows"]:
+        measured["torch"] = "2.11.0"
+    told = report.Figures(report.merge(figures, [peer], None))
+    assert "(eager on torch 2.11.0, compiled on torch 2.11.0, measured 2026-11-24)" in report.setting(told)
+
+
 def test_targets_are_computed_from_the_rows(figures, peer):
     figures["rows"][0] |= {"deviceBeyondContextBytes": 2.5 * 2**30, "kernelSecondsPerImage": 0.09}
     peer["rows"][1]["kernelSecondsPerImage"] = 0.135

@@ -275,7 +275,7 @@ def batches_table(figures: Figures) -> str:
 
 def steps_table(figures: Figures) -> str:
     rows = []
-    for step in figures.all.get("steps", ()):
+    for step in sorted(figures.all.get("steps", ()), key=lambda step: (step["batch"], not step["guided"])):
         spread = step["milliseconds"]
         row = [str(step["batch"]), "with" if step["guided"] else "without", f"{spread['median']:.2f}"]
         rows.append([*row, f"{spread['max']:.2f}, {spread['min']:.2f}", _percent(step.get("arithmeticShare"))])
@@ -341,11 +341,14 @@ def setting(figures: Figures) -> str:
 
 
 def _peers_torch(figures: Figures) -> str:
-    """The torch that diffusers' rows in the tables are of, in brackets."""
+    """The torch that diffusers' rows in the tables are of, and the day if it is another, in brackets."""
     told = []
     for who, word in ((EAGER, "eager"), (COMPILED, "compiled")):
-        of = {row["torch"] for (other, _, _), row in figures.rows.items() if other == who and "torch" in row}
+        rows = [row for (other, _, _), row in figures.rows.items() if other == who]
+        of = {row["torch"] for row in rows if "torch" in row}
         told += [f"{word} on torch {' and '.join(sorted(of))}"] if of else []
+    days = {row["date"][:10] for row in figures.rows.values() if row["implementation"] == "diffusers" and "date" in row}
+    told += [f"measured {' and '.join(sorted(days))}"] if told and days - {figures.all["date"][:10]} else []
     return f" ({', '.join(told)})" if told else ""
 
 
