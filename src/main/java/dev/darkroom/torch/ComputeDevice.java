@@ -66,9 +66,10 @@ public final class ComputeDevice {
         // ai.djl.pytorch.cudnn_benchmark stays off: each batch size that a module meets first would stop for a search, and
         // none of the compiled graphs gained by one.
         setDefault("ai.djl.pytorch.num_interop_threads", "1");
-        // OpenMP's threads spin at every barrier: as many as there are cores stall as soon as anything else runs.
-        setDefault("ai.djl.pytorch.num_threads",
-                String.valueOf(Math.max(1, Runtime.getRuntime().availableProcessors() / 2)));
+        // OpenMP's threads spin at every barrier: as many as there are cores stall as soon as anything else runs. Beside a
+        // GPU the host draws noise alone, which is serial.
+        int threads = selection.isCpu() ? Math.max(1, Runtime.getRuntime().availableProcessors() / 2) : 1;
+        setDefault("ai.djl.pytorch.num_threads", String.valueOf(threads));
         Engine engine = loadEngine();
         Device device = selection.isCpu() ? Device.cpu() : Device.gpu(selection.index());
         ComputeDevice opened = new ComputeDevice(engine, device, description);
