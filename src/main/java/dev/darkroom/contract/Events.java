@@ -17,7 +17,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 
 /**
- * Requests, outcomes and progress as CloudEvents, and these as JSON. An event's id is derived from the
+ * Requests, cancellations, outcomes and progress as CloudEvents, and these as JSON. An event's id is derived from the
  * id of its request, so that an outcome that is told twice is recognised as one. Thread-safe.
  */
 public final class Events {
@@ -49,6 +49,11 @@ public final class Events {
     /** A request, with the id {@code <requestId>.requested}. */
     public CloudEvent of(GenerationRequest request, Instant time) {
         return event(EventType.REQUESTED, request.requestId(), "", RequestJson.of(request), time);
+    }
+
+    /** A cancellation, with the id {@code <requestId>.cancelled}. */
+    public CloudEvent of(Cancellation cancellation, Instant time) {
+        return event(EventType.CANCELLED, cancellation.requestId(), "", cancellation, time);
     }
 
     /** An outcome, with the id {@code <requestId>.completed} or {@code <requestId>.failed}. */

@@ -60,6 +60,9 @@ public interface DarkroomConfig {
     /** The Kafka topics. */
     Topics topics();
 
+    /** Cancellations. */
+    Cancellations cancellations();
+
     /** Progress events. */
     Progress progress();
 
@@ -187,6 +190,17 @@ public interface DarkroomConfig {
         @WithDefault("darkroom.requests-dlq")
         @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
         String deadLetters();
+
+        /** Cancellations come from here. */
+        @WithDefault("darkroom.cancellations")
+        @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
+        String cancellations();
+    }
+
+    interface Cancellations {
+        /** Whether requests can be cancelled; the topic of cancellations must be there if so. */
+        @WithDefault("true")
+        boolean enabled();
     }
 
     interface Progress {

@@ -11,9 +11,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -42,6 +44,7 @@ final class Campaign {
     /** How often in a row a worker must say that it needs a restart before it gets one. */
     private static final int LIVENESS_FAILURES = 3;
     private static final int MOST_FINDINGS = 20;
+    private static final int ONE_REGRETTED_OF = 10;
     private static final int STRETCH_MS = 10_000;
     /** What the timeline shows of the time after the last fault. */
     private static final int CALM_MS = 60_000;
@@ -144,15 +147,24 @@ final class Campaign {
         }
     }
 
-    /** Ordinary requests, for as long as not too many are without an answer. */
+    /** Ordinary requests, for as long as not too many are without an answer; some of them are cancelled a little later. */
     private Void load(Requests requests, Observer observer) throws InterruptedException {
         Random random = new Random(plan.seed());
         Set<String> open = new HashSet<>();
+        Deque<String> regretted = new ArrayDeque<>();
         while (!over) {
             Thread.sleep((long) (1_000 / rate * (0.5 + random.nextDouble())));
             open.removeAll(observer.answeredAt().keySet());
             if (loading && open.size() < mostOpen) {
-                open.add(requests.ordinary(Pictures.any(random)));
+                if (random.nextInt(ONE_REGRETTED_OF) == 0) {
+                    regretted.add(requests.regretted(Pictures.any(random)));
+                    open.add(regretted.getLast());
+                } else {
+                    open.add(requests.ordinary(Pictures.any(random)));
+                }
+            }
+            if (!regretted.isEmpty() && random.nextBoolean()) {
+                requests.cancel(regretted.remove());
             }
         }
         return null;

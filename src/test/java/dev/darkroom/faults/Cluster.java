@@ -31,6 +31,7 @@ final class Cluster implements AutoCloseable {
     static final String COMPLETIONS = "darkroom.completions";
     static final String PROGRESS = "darkroom.progress";
     static final String DEAD_LETTERS = "darkroom.requests-dlq";
+    static final String CANCELLATIONS = "darkroom.cancellations";
     static final String GROUP = "darkroom";
     static final int PARTITIONS = 12;
 
@@ -60,7 +61,7 @@ final class Cluster implements AutoCloseable {
         startBroker();
         startStore();
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrapServers()))) {
-            admin.createTopics(Stream.of(REQUESTS, COMPLETIONS, PROGRESS, DEAD_LETTERS)
+            admin.createTopics(Stream.of(REQUESTS, COMPLETIONS, PROGRESS, DEAD_LETTERS, CANCELLATIONS)
                     .map(topic -> new NewTopic(topic, topic.equals(REQUESTS) ? PARTITIONS : 1, (short) 1)).toList()).all().get();
         }
         this.workers.forEach(Worker::start);

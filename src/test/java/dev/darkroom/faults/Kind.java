@@ -66,6 +66,10 @@ enum Kind {
     UNSUPPORTED(Target.RECORDS, 0, 0, "a request that the model cannot honour"),
     DEADLINE_PASSED(Target.RECORDS, 0, 0, "a request whose deadline has passed"),
     DEADLINE_NEAR(Target.RECORDS, 0, 0, "copies of a request whose deadline passes about now"),
+    CANCELLED(Target.RECORDS, 0, 0, "a request, and within two seconds its cancellation"),
+    CANCELLED_FIRST(Target.RECORDS, 0, 0, "a cancellation, and then its request"),
+    CANCELLED_COPIES(Target.RECORDS, 0, 0, "copies of a request at once, on as many partitions, and its cancellation"),
+    CANCELLED_LATE(Target.RECORDS, 0, 0, "the cancellation of an earlier request that is done, and that request again"),
     ABORTED(Target.RECORDS, 0, 0, "requests of a transaction that is given up"),
     COMMITTED(Target.RECORDS, 0, 0, "requests of a transaction"),
     WRONG_TIME(Target.RECORDS, 0, 0, "a request whose record's timestamp is of 1970 or 50 minutes ahead");

@@ -30,6 +30,9 @@ final class Requests implements AutoCloseable {
     private static final byte[] LARGE_KEY = "k".repeat(1_047_000).getBytes(StandardCharsets.UTF_8);
     private static final List<String> COMPLETED = List.of(Expected.COMPLETED);
     private static final List<String> DEAD = List.of(Expected.DEAD_LETTER);
+    /** Which of the two is nobody's to say, as long as it is the same everywhere. */
+    private static final List<String> COMPLETED_OR_CANCELLED = List.of(Expected.COMPLETED, "CANCELLED");
+    private static final int LATEST_CANCELLATION_MS = 2_000;
     private static final int TRANSACTION_MS = 10_000;
 
     /** An ordinary request; @param sent when the broker had it, in milliseconds since 1970 */
@@ -77,11 +80,28 @@ final class Requests implements AutoCloseable {
     }
 
     String ordinary(String id, int picture, Integer partition) throws InterruptedException {
-        RecordMetadata place = await(producer.send(
-                record(partition, id, Pictures.request(id, picture, ""), new Expected(id, picture, COMPLETED))));
-        ordinary.add(new Sent(id, place.partition(), System.currentTimeMillis()));
+        ordinary(id, picture, partition, COMPLETED);
         earlier.put(id, picture);
         return id;
+    }
+
+    private void ordinary(String id, int picture, Integer partition, List<String> ends) throws InterruptedException {
+        RecordMetadata place = await(producer.send(
+                record(partition, id, Pictures.request(id, picture, ""), new Expected(id, picture, ends))));
+        ordinary.add(new Sent(id, place.partition(), System.currentTimeMillis()));
+    }
+
+    /** Sends a request that is cancelled later. */
+    String regretted(int picture) throws InterruptedException {
+        String id = id("regretted");
+        ordinary(id, picture, null, COMPLETED_OR_CANCELLED);
+        return id;
+    }
+
+    /** Cancels a request and waits until the broker has that. */
+    void cancel(String id) throws InterruptedException {
+        await(producer.send(new ProducerRecord<>(Cluster.CANCELLATIONS, bytes(id),
+                bytes("{\"requestId\": \"%s\"}".formatted(id)))));
     }
 
     private String id(String kind) {
@@ -176,6 +196,27 @@ final class Requests implements AutoCloseable {
                 send(partitions.subList(0, 3).stream().map(partition ->
                         record(partition, id, near, new Expected(id, picture, List.of(Expected.COMPLETED, "EXPIRED")))).toList());
             }
+            case CANCELLED -> {
+                send(record(null, id, request, cancellable(id, picture)));
+                Thread.sleep(random.nextInt(LATEST_CANCELLATION_MS));
+                cancel(id);
+            }
+            case CANCELLED_FIRST -> {
+                cancel(id);
+                send(record(null, id, request, cancellable(id, picture)));
+            }
+            case CANCELLED_COPIES -> {
+                send(partitions.subList(0, 3 + random.nextInt(3)).stream()
+                        .map(partition -> record(partition, id, request, cancellable(id, picture))).toList());
+                Thread.sleep(random.nextInt(LATEST_CANCELLATION_MS));
+                cancel(id);
+            }
+            case CANCELLED_LATE -> {
+                String done = earlierId(random);
+                int its = earlier.get(done);
+                cancel(done);
+                send(record(null, done, Pictures.request(done, its, ""), new Expected(done, its, COMPLETED)));
+            }
             case ABORTED, COMMITTED -> transaction(kind == Kind.COMMITTED, partitions.subList(0, 3).stream()
                     .map(partition -> {
                         String its = "%s-%02d".formatted(id, partition);
@@ -191,12 +232,16 @@ final class Requests implements AutoCloseable {
         return new Expected(id, picture, List.of(Expected.COMPLETED, "REQUEST_ID_REUSED"));
     }
 
+    private static Expected cancellable(String id, int picture) {
+        return new Expected(id, picture, COMPLETED_OR_CANCELLED);
+    }
+
     private static String deadline(Instant at) {
         return ", \"deadline\": \"%s\"".formatted(at);
     }
 
     private String earlierId(Random random) {
-        List<String> ids = ordinary.stream().map(Sent::id).filter(answered::contains).toList();
+        List<String> ids = ordinary.stream().map(Sent::id).filter(answered::contains).filter(earlier::containsKey).toList();
         return ids.get(random.nextInt(ids.size()));
     }
 

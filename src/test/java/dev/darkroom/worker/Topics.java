@@ -29,6 +29,7 @@ final class Topics implements AutoCloseable {
     static final String COMPLETIONS = "darkroom.completions";
     static final String PROGRESS = "darkroom.progress";
     static final String DEAD_LETTERS = "darkroom.requests-dlq";
+    static final String CANCELLATIONS = "darkroom.cancellations";
 
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
@@ -41,7 +42,7 @@ final class Topics implements AutoCloseable {
     Topics(String bootstrapServers) {
         Map<String, Object> connection = Map.of("bootstrap.servers", bootstrapServers, "max.request.size", 4 << 20);
         admin = Admin.create(Map.of("bootstrap.servers", bootstrapServers));
-        create(REQUESTS, COMPLETIONS, PROGRESS, DEAD_LETTERS);
+        create(REQUESTS, COMPLETIONS, PROGRESS, DEAD_LETTERS, CANCELLATIONS);
         producer = new KafkaProducer<>(connection, new ByteArraySerializer(), new ByteArraySerializer());
         consumer = new KafkaConsumer<>(Map.of("bootstrap.servers", bootstrapServers),
                 new ByteArrayDeserializer(), new ByteArrayDeserializer());
@@ -86,6 +87,12 @@ final class Topics implements AutoCloseable {
     void send(String json) {
         send(new ProducerRecord<>(REQUESTS, "a key".getBytes(StandardCharsets.UTF_8),
                 json.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Sends a cancellation as plain JSON. */
+    void cancel(String requestId) {
+        send(new ProducerRecord<>(CANCELLATIONS, requestId.getBytes(StandardCharsets.UTF_8),
+                "{\"requestId\": \"%s\"}".formatted(requestId).getBytes(StandardCharsets.UTF_8)));
     }
 
     void send(ProducerRecord<byte[], byte[]> record) {

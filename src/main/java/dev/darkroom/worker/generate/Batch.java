@@ -18,11 +18,6 @@ record Batch(GenerationParameters parameters, List<Job> jobs) {
         return jobs.stream().flatMap(job -> job.prompts().stream()).toList();
     }
 
-    /** Whether other workers have all of its requests by now. */
-    boolean lost() {
-        return jobs.stream().allMatch(job -> job.claim().lost());
-    }
-
     boolean isEmpty() {
         return jobs.isEmpty();
     }

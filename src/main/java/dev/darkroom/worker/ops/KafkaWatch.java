@@ -1,6 +1,8 @@
 package dev.darkroom.worker.ops;
 
 import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.KafkaSettings;
+import dev.darkroom.worker.cancel.CancellationConsumer;
 import dev.darkroom.worker.outcome.KafkaPublisher;
 import io.quarkus.runtime.StartupEvent;
 import io.smallrye.common.annotation.Identifier;
@@ -43,15 +45,19 @@ class KafkaWatch {
     private static final int CALL_TIMEOUT_MS = 5_000;
 
     private final DarkroomConfig.Topics topics;
+    private final boolean cancellable;
+    private final CancellationConsumer cancellations;
     private final KafkaPublisher publisher;
     private final KafkaClientService kafka;
     private final Map<String, Object> settings;
     private Admin admin;
     private Watch watch;
 
-    KafkaWatch(DarkroomConfig config, KafkaPublisher publisher, KafkaClientService kafka,
+    KafkaWatch(DarkroomConfig config, CancellationConsumer cancellations, KafkaPublisher publisher, KafkaClientService kafka,
             @Identifier("default-kafka-broker") Map<String, Object> broker) {
         this.topics = config.topics();
+        this.cancellable = config.cancellations().enabled();
+        this.cancellations = cancellations;
         this.publisher = publisher;
         this.kafka = kafka;
         this.settings = settings(broker);
@@ -62,11 +68,7 @@ class KafkaWatch {
         Map<String, Object> settings = new HashMap<>(Map.of(
                 AdminClientConfig.CLIENT_ID_CONFIG, "darkroom-watch",
                 AdminClientConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 2_000));
-        broker.forEach((name, value) -> {
-            if (AdminClientConfig.configNames().contains(name)) {
-                settings.put(name, value);
-            }
-        });
+        settings.putAll(KafkaSettings.among(AdminClientConfig.configNames(), broker));
         settings.put(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, CALL_TIMEOUT_MS);
         settings.put(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, CALL_TIMEOUT_MS);
         return settings;
@@ -79,7 +81,7 @@ class KafkaWatch {
 
     /** What keeps the worker from consuming or publishing, a sentence; empty if nothing does. */
     Optional<String> trouble() {
-        return watch.trouble().or(this::consumerTrouble);
+        return watch.trouble().or(this::consumerTrouble).or(cancellations::trouble);
     }
 
     private Optional<String> look() {
@@ -87,6 +89,7 @@ class KafkaWatch {
             return topic(topics.requests(), AclOperation.READ)
                     .or(() -> topic(topics.completions(), AclOperation.WRITE))
                     .or(() -> topic(topics.deadLetters(), AclOperation.WRITE))
+                    .or(() -> cancellable ? topic(topics.cancellations(), AclOperation.READ) : Optional.empty())
                     .or(this::group);
         } catch (LookFailedException e) {
             if (e.getCause() instanceof AuthenticationException) {
