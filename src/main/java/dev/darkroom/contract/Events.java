@@ -64,13 +64,14 @@ public final class Events {
 
     /**
      * The outcome of a request that is refused unseen, such as one that breaks the contract. It follows from the request's
-     * record alone: its id is {@code <requestId>.failed.<partition>-<offset>}, since one request id may be refused more
-     * than once, and its time is that of the record.
+     * record alone: its id is {@code <requestId>.failed.<place>}, since one request id may be refused more than once, and its
+     * time is that of the record.
      *
+     * @param place that of the record, {@code <partition>-<offset>} or {@code express-<partition>-<offset>}
      * @param timestamp the record's timestamp in milliseconds since 1970; what RFC 3339 cannot write is brought near
      */
-    public CloudEvent refusal(Failed failed, int partition, long offset, long timestamp) {
-        return event(EventType.FAILED, failed.requestId(), "." + partition + "-" + offset, failed,
+    public CloudEvent refusal(Failed failed, String place, long timestamp) {
+        return event(EventType.FAILED, failed.requestId(), "." + place, failed,
                 Instant.ofEpochMilli(Math.max(0, Math.min(timestamp, LAST_TIMESTAMP))));
     }
 

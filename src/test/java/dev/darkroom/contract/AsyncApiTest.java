@@ -44,7 +44,7 @@ class AsyncApiTest {
         assertThat(DOCUMENT.get("asyncapi").textValue()).isEqualTo("3.0.0");
         assertThat(DOCUMENT.get("channels")).extracting(channel -> channel.get("address").textValue())
                 .containsExactlyInAnyOrder("darkroom.requests", "darkroom.completions", "darkroom.progress",
-                        "darkroom.requests-dlq", "darkroom.cancellations");
+                        "darkroom.requests-dlq", "darkroom.cancellations", "darkroom.requests.express");
     }
 
     @Test
@@ -60,7 +60,7 @@ class AsyncApiTest {
 
     @Test
     void everyOperationUsesMessagesOfItsOwnChannel() {
-        assertThat(DOCUMENT.get("operations")).hasSize(5).allSatisfy(operation -> {
+        assertThat(DOCUMENT.get("operations")).hasSize(6).allSatisfy(operation -> {
             assertThat(operation.get("action").textValue()).isIn("send", "receive");
             String channel = operation.at("/channel/$ref").textValue();
             assertThat(operation.get("messages")).isNotEmpty()

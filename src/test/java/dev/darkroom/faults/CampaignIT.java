@@ -29,7 +29,7 @@ class CampaignIT {
                 lane(Target.RECORDS, -1, Kind.COPIES, Kind.TWO_PAYLOADS, Kind.HEADER_TOO_LARGE, Kind.KEY_TOO_LARGE,
                         Kind.OUTCOME_TOO_LARGE, Kind.NO_KEY, Kind.ABORTED, Kind.COMMITTED, Kind.INVALID, Kind.ID_REUSED,
                         Kind.DEADLINE_NEAR, Kind.CANCELLED, Kind.CANCELLED_FIRST, Kind.CANCELLED_COPIES, Kind.CANCELLED_LATE,
-                        Kind.WRONG_TIME)), List.of());
+                        Kind.EXPRESS_COPIES, Kind.EXPRESS_INVALID, Kind.EXPRESS_BROKEN_JSON, Kind.WRONG_TIME)), List.of());
 
         Run run = new Campaign(plan, folder, 2, 4, 60, line -> { }).run();
 

@@ -154,6 +154,15 @@ class CheckerTest {
     }
 
     @Test
+    void aPlaceInOneLaneIsNotThatInTheOther() {
+        request(0, null, null, -1, List.of(Expected.DEAD_LETTER));
+        Message ordinary = requests.get(0);
+        requests.add(new Message(Cluster.EXPRESS, 0, 0, null, ordinary.headers(), "", 0));
+        deadLetter(0, "not JSON");
+        assertThat(check().lost()).singleElement().asString().contains("express-0-0");
+    }
+
+    @Test
     void aCancelledRequestMayHaveEitherOutcome() {
         request(0, "a", "key", LIME, COMPLETED_OR_CANCELLED);
         completed("a", "key", LIME, "");

@@ -59,6 +59,16 @@ class SendCommandTest {
     }
 
     @Test
+    void expressRequestsGoOnALaneOfTheirOwn() {
+        CommandLineRun run = send("notThisTopic", "{\"requestId\":\"r-1\",\"prompt\":\"a red apple\"}", "--express",
+                "--express-topic", "expressTopic");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.err()).contains("1 request sent to expressTopic");
+        assertThat(records("expressTopic", 1)).extracting(ConsumerRecord::key).containsExactly("r-1");
+    }
+
+    @Test
     void oneBadLineHoldsBackAllAndIsNamed() {
         CommandLineRun run = send("badTopic", """
                 {"requestId":"r-1","prompt":"a red apple"}

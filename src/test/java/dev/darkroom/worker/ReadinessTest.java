@@ -74,6 +74,11 @@ class ReadinessTest {
     }
 
     @Test
+    void aMissingTopicOfExpressRequestsIsNamed() throws Exception {
+        assertNamedWhileMissing(Topics.EXPRESS);
+    }
+
+    @Test
     void aMissingTopicOfCancellationsIsNamed() throws Exception {
         assertNamedWhileMissing(Topics.CANCELLATIONS);
     }

@@ -71,7 +71,7 @@ class StartAndStopIT {
                         "DARKROOM_TOPICS_PROGRESS", "darkroom.requests", "KAFKA_BOOTSTRAP_SERVERS", "nowhere",
                         "DARKROOM_STATE_DIR", "/dev/null/state"),
                 "Invalid url in bootstrap.servers: nowhere", "endpoint is 'nowhere'", "darkroom.events.source is '/%zz'",
-                "must be five different topics", "darkroom.state-dir is /dev/null/state");
+                "must be six different topics", "darkroom.state-dir is /dev/null/state");
     }
 
     private void assertRefusesToStart(Map<String, String> environment, String... sentences) {
@@ -152,6 +152,18 @@ class StartAndStopIT {
         try (WorkerProcess worker = start(Map.of("DARKROOM_CANCELLATIONS_ENABLED", "false",
                 "DARKROOM_TOPICS_CANCELLATIONS", "no.such.topic"))) {
             awaitReady();
+            topics.send(request(id));
+            assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed");
+            assertThat(worker.alive()).isTrue();
+        }
+    }
+
+    @Test
+    void withoutAnExpressLaneItsTopicIsNotNeeded() {
+        try (WorkerProcess worker = start(Map.of("DARKROOM_EXPRESS_ENABLED", "false",
+                "DARKROOM_TOPICS_EXPRESS", "no.such.topic"))) {
+            awaitReady();
+            String id = id();
             topics.send(request(id));
             assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed");
             assertThat(worker.alive()).isTrue();

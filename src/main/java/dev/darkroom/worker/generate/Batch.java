@@ -9,7 +9,7 @@ import java.util.List;
  * Jobs that are generated together.
  *
  * @param parameters what they have in common
- * @param jobs oldest first
+ * @param jobs those of the lane that leads first, oldest first
  */
 record Batch(GenerationParameters parameters, List<Job> jobs) {
 

@@ -69,9 +69,9 @@ class SettingsCheck {
         }
         DarkroomConfig.Topics topics = config.topics();
         List<String> names = List.of(topics.requests(), topics.completions(), topics.progress(), topics.deadLetters(),
-                topics.cancellations());
+                topics.cancellations(), topics.express());
         if (Set.copyOf(names).size() < names.size()) {
-            wrong.add("darkroom.topics.* are " + String.join(", ", names) + "; they must be five different topics.");
+            wrong.add("darkroom.topics.* are " + String.join(", ", names) + "; they must be six different topics.");
         }
         if (!canBeWritten(config.stateDir())) {
             wrong.add("darkroom.state-dir is " + config.stateDir() + "; it must be a folder that can be written to.");

@@ -81,7 +81,7 @@ public class Outcomes {
      * event follows from the record alone, so that it is the same whenever the record is delivered.
      */
     public void refuse(Claim claim, Failed failed) {
-        publish(claim, events.refusal(failed, claim.partition().partition(), claim.offset(), claim.timestamp()),
+        publish(claim, events.refusal(failed, claim.place(), claim.timestamp()),
                 Settlement.of(failed));
     }
 
