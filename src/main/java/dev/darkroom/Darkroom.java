@@ -1,5 +1,6 @@
 package dev.darkroom;
 
+import dev.darkroom.tools.CancelCommand;
 import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.DemoCommand;
 import dev.darkroom.tools.GenerateCommand;
@@ -36,6 +37,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             GenerateCommand.class,
             StackCommand.class,
             SendCommand.class,
+            CancelCommand.class,
             BenchCommand.class,
             GpuCommand.class,
             Darkroom.WorkerCommand.class,

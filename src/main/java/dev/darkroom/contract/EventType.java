@@ -7,6 +7,8 @@ import java.util.Locale;
 public enum EventType {
     /** Images are asked for. */
     REQUESTED,
+    /** A request is not wanted any more. */
+    CANCELLED,
     /** The images are there. */
     COMPLETED,
     /** There will be no images. */

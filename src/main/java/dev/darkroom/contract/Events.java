@@ -17,7 +17,7 @@ import java.time.Instant;
 import java.time.ZoneOffset;
 
 /**
- * Requests, outcomes and progress as CloudEvents, and these as JSON. An event's id is derived from the
+ * Requests, cancellations, outcomes and progress as CloudEvents, and these as JSON. An event's id is derived from the
  * id of its request, so that an outcome that is told twice is recognised as one. Thread-safe.
  */
 public final class Events {
@@ -51,6 +51,11 @@ public final class Events {
         return event(EventType.REQUESTED, request.requestId(), "", RequestJson.of(request), time);
     }
 
+    /** A cancellation, with the id {@code <requestId>.cancelled}. */
+    public CloudEvent of(Cancellation cancellation, Instant time) {
+        return event(EventType.CANCELLED, cancellation.requestId(), "", cancellation, time);
+    }
+
     /** An outcome, with the id {@code <requestId>.completed} or {@code <requestId>.failed}. */
     public CloudEvent of(Outcome outcome, Instant time) {
         EventType type = outcome instanceof Completed ? EventType.COMPLETED : EventType.FAILED;
@@ -59,13 +64,14 @@ public final class Events {
 
     /**
      * The outcome of a request that is refused unseen, such as one that breaks the contract. It follows from the request's
-     * record alone: its id is {@code <requestId>.failed.<partition>-<offset>}, since one request id may be refused more
-     * than once, and its time is that of the record.
+     * record alone: its id is {@code <requestId>.failed.<place>}, since one request id may be refused more than once, and its
+     * time is that of the record.
      *
+     * @param place that of the record, {@code <partition>-<offset>} or {@code express-<partition>-<offset>}
      * @param timestamp the record's timestamp in milliseconds since 1970; what RFC 3339 cannot write is brought near
      */
-    public CloudEvent refusal(Failed failed, int partition, long offset, long timestamp) {
-        return event(EventType.FAILED, failed.requestId(), "." + partition + "-" + offset, failed,
+    public CloudEvent refusal(Failed failed, String place, long timestamp) {
+        return event(EventType.FAILED, failed.requestId(), "." + place, failed,
                 Instant.ofEpochMilli(Math.max(0, Math.min(timestamp, LAST_TIMESTAMP))));
     }
 

@@ -1,6 +1,9 @@
 package dev.darkroom.contract;
 
-/** Why a request failed: a closed list. New reasons need a new version of the event. */
+/**
+ * Why a request failed: a closed list. New reasons need a new version of the event, but for one that only those get who use
+ * what brings it.
+ */
 public enum FailureReason {
     /** The request breaks its schema. A retry fails again until the request is corrected. */
     INVALID_REQUEST(false),
@@ -15,7 +18,9 @@ public enum FailureReason {
     /** The pipeline failed on this request. */
     GENERATION_FAILED(true),
     /** The worker died on this request each time that it was tried. */
-    TOO_MANY_ATTEMPTS(false);
+    TOO_MANY_ATTEMPTS(false),
+    /** It was cancelled before its images were stored. Whoever did so does not want it tried again. */
+    CANCELLED(false);
 
     private final boolean retryable;
 

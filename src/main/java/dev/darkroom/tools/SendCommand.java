@@ -50,7 +50,8 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples, with `darkroom stack` and a worker in other terminals:%n",
         footer = {
             "  echo '{\"requestId\":\"r-1\",\"prompt\":\"a red car\"}' | darkroom send --wait -",
-            "  KAFKA_BOOTSTRAP_SERVERS=broker:9092 darkroom send requests.jsonl"
+            "  KAFKA_BOOTSTRAP_SERVERS=broker:9092 darkroom send requests.jsonl",
+            "  darkroom send --express urgent.jsonl"
         })
 public final class SendCommand implements Callable<Integer> {
 
@@ -72,6 +73,13 @@ public final class SendCommand implements Callable<Integer> {
             description = "Where requests go.")
     private String topic;
 
+    @Option(names = "--express-topic", defaultValue = "${env:DARKROOM_TOPICS_EXPRESS:-darkroom.requests.express}",
+            description = "Where they go with --express.")
+    private String expressTopic;
+
+    @Option(names = "--express", description = "Sends them on the express lane: workers take them first.")
+    private boolean express;
+
     @Option(names = "--completions-topic", defaultValue = "${env:DARKROOM_TOPICS_COMPLETIONS:-darkroom.completions}",
             description = "Where outcomes come from, for --wait.")
     private String completions;
@@ -89,6 +97,9 @@ public final class SendCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         QuietLog.warningsToStandardError();
+        if (express) {
+            topic = expressTopic;
+        }
         List<Message> messages = read();
         try (EventClient client = new EventClient(bootstrapServers)) {
             if (wait) {

@@ -4,6 +4,8 @@ import dev.darkroom.diffusion.Profile;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithConverter;
 import io.smallrye.config.WithDefault;
+import jakarta.validation.constraints.DecimalMax;
+import jakarta.validation.constraints.DecimalMin;
 import jakarta.validation.constraints.Max;
 import jakarta.validation.constraints.Min;
 import jakarta.validation.constraints.NotBlank;
@@ -59,6 +61,12 @@ public interface DarkroomConfig {
 
     /** The Kafka topics. */
     Topics topics();
+
+    /** The express lane. */
+    Express express();
+
+    /** Cancellations. */
+    Cancellations cancellations();
 
     /** Progress events. */
     Progress progress();
@@ -128,13 +136,22 @@ public interface DarkroomConfig {
 
     interface Flow {
         /**
-         * Requests that may be under way at once: waiting, generating, leaving. When all places are taken, consumption
-         * pauses. Three to four of the largest batches keep the generator busy.
+         * Requests that may be under way at once in a lane, express or not: waiting, generating, leaving. When all places
+         * are taken, the lane's consumption pauses. Three to four of the largest batches keep the generator busy.
          */
         @WithDefault("32")
         @Min(1)
         @Max(1024)
         int inFlight();
+
+        /**
+         * How much goes to express requests while others wait too: this share of the batches is led by one. A batch is
+         * filled up with whatever else fits it.
+         */
+        @WithDefault("0.75")
+        @DecimalMin(value = "0.01", message = "must be from 0.01 to 0.99")
+        @DecimalMax(value = "0.99", message = "must be from 0.01 to 0.99")
+        double expressShare();
 
         /** How long a lone request waits for others that could share its batch. */
         @WithDefault("5ms")
@@ -173,6 +190,11 @@ public interface DarkroomConfig {
         @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
         String requests();
 
+        /** Requests come from here that go first. */
+        @WithDefault("darkroom.requests.express")
+        @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
+        String express();
+
         /** Completed and failed events go here. */
         @WithDefault("darkroom.completions")
         @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
@@ -187,6 +209,23 @@ public interface DarkroomConfig {
         @WithDefault("darkroom.requests-dlq")
         @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
         String deadLetters();
+
+        /** Cancellations come from here. */
+        @WithDefault("darkroom.cancellations")
+        @Pattern(regexp = TOPIC, message = TOPIC_ALLOWED)
+        String cancellations();
+    }
+
+    interface Express {
+        /** Whether there is an express lane; its topic must be there if so. */
+        @WithDefault("true")
+        boolean enabled();
+    }
+
+    interface Cancellations {
+        /** Whether requests can be cancelled; the topic of cancellations must be there if so. */
+        @WithDefault("true")
+        boolean enabled();
     }
 
     interface Progress {

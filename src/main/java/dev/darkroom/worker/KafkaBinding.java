@@ -1,8 +1,7 @@
 package dev.darkroom.worker;
 
+import dev.darkroom.contract.EventReader;
 import dev.darkroom.contract.Events;
-import dev.darkroom.contract.ReadResult;
-import dev.darkroom.contract.RequestReader;
 import io.cloudevents.CloudEvent;
 import io.cloudevents.kafka.KafkaMessageFactory;
 import io.cloudevents.rw.CloudEventRWException;
@@ -41,11 +40,11 @@ public final class KafkaBinding {
     }
 
     /**
-     * Reads the request that a record carries: as a CloudEvent, or as plain JSON where no header begins with {@code ce_}.
+     * Reads what a record carries: as a CloudEvent, or as plain JSON where no header begins with {@code ce_}.
      *
      * @param value null for a tombstone
      */
-    public static ReadResult read(RequestReader reader, Headers headers, byte[] value) {
+    public static <R> R read(EventReader<R> reader, Headers headers, byte[] value) {
         if (contentType(headers).startsWith(Events.STRUCTURED_CONTENT_TYPE)) {
             return reader.readStructured(value);
         }

@@ -40,11 +40,11 @@ class AsyncApiTest {
     private static final JsonNode DOCUMENT = read(FOLDER.resolve("asyncapi.yaml"));
 
     @Test
-    void itIsAnAsyncApi3DocumentOfTheFourTopics() {
+    void itIsAnAsyncApi3DocumentOfAllTopics() {
         assertThat(DOCUMENT.get("asyncapi").textValue()).isEqualTo("3.0.0");
         assertThat(DOCUMENT.get("channels")).extracting(channel -> channel.get("address").textValue())
                 .containsExactlyInAnyOrder("darkroom.requests", "darkroom.completions", "darkroom.progress",
-                        "darkroom.requests-dlq");
+                        "darkroom.requests-dlq", "darkroom.cancellations", "darkroom.requests.express");
     }
 
     @Test
@@ -60,7 +60,7 @@ class AsyncApiTest {
 
     @Test
     void everyOperationUsesMessagesOfItsOwnChannel() {
-        assertThat(DOCUMENT.get("operations")).hasSize(4).allSatisfy(operation -> {
+        assertThat(DOCUMENT.get("operations")).hasSize(6).allSatisfy(operation -> {
             assertThat(operation.get("action").textValue()).isIn("send", "receive");
             String channel = operation.at("/channel/$ref").textValue();
             assertThat(operation.get("messages")).isNotEmpty()
@@ -73,7 +73,7 @@ class AsyncApiTest {
     void everyEventIsAMessageWithItsSchema(EventType type) {
         JsonNode message = DOCUMENT.at("/components/messages/" + type.label());
         assertThat(message.get("name").textValue()).isEqualTo(type.type());
-        assertThat(message.at("/payload/schema/$ref").textValue()).isEqualTo(type.schemaFile());
+        assertThat(message.at("/payload/$ref").textValue()).isEqualTo(type.schemaFile());
         assertThat(message.path("examples"))
                 .allSatisfy(example -> assertThat(new Schemas().of(type).validate(example.get("payload"))).isEmpty());
     }
@@ -103,6 +103,7 @@ class AsyncApiTest {
         return Stream.of(
                 arguments("requested", events.of(request, Instant.EPOCH)),
                 arguments("completed", events.of(completed, Instant.EPOCH)),
+                arguments("cancelled", events.of(new Cancellation("r"), Instant.EPOCH)),
                 arguments("failed", events.of(
                         new Failed("r", FailureReason.EXPIRED, Optional.empty(), "m", Map.of()), Instant.EPOCH)),
                 arguments("progress", events.of(Progress.denoising("r", 150, 150), Instant.EPOCH)));

@@ -21,6 +21,7 @@ import java.time.Instant;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.stream.Stream;
 import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
@@ -38,6 +39,9 @@ class ExamplesTest {
     private static final Schemas SCHEMAS = new Schemas();
     private static final Events EVENTS = new Events("/darkroom");
     private static final RequestReader READER = new RequestReader();
+    private static final CancellationReader CANCELLATIONS = new CancellationReader();
+    /** What the worker reads, and does not send. */
+    private static final Set<EventType> RECEIVED = Set.of(EventType.REQUESTED, EventType.CANCELLED);
 
     @ParameterizedTest
     @MethodSource("valid")
@@ -53,6 +57,33 @@ class ExamplesTest {
             byte[] again = EVENTS.of(understood.request(), Instant.EPOCH).getData().toBytes();
             assertThat(READER.read(again)).isEqualTo(understood);
         });
+    }
+
+    @ParameterizedTest
+    @MethodSource("validCancellations")
+    void aCancellationIsUnderstoodAndWhatIsWrittenOfIt(Path example) throws IOException {
+        CancellationReader.Read result = CANCELLATIONS.read(Files.readAllBytes(example));
+        assertThat(result).isInstanceOfSatisfying(CancellationReader.Understood.class, understood -> {
+            CloudEvent event = EVENTS.of(understood.cancellation(), Instant.EPOCH);
+            assertThat(CANCELLATIONS.read(event.getData().toBytes(), () -> event)).isEqualTo(understood);
+            assertThat(CANCELLATIONS.readStructured(Events.toStructured(event))).isEqualTo(understood);
+        });
+    }
+
+    @ParameterizedTest
+    @MethodSource("invalidCancellations")
+    void anInvalidCancellationIsNotUnderstoodAndTheFieldIsNamed(Path example, String field, String keyword)
+            throws IOException {
+        assertThat(CANCELLATIONS.read(Files.readAllBytes(example))).isInstanceOfSatisfying(
+                CancellationReader.Undecodable.class, undecodable -> assertThat(undecodable.message()).startsWith(field));
+    }
+
+    @Test
+    void anEventOfAnotherTypeIsNoCancellation() {
+        CloudEvent progress = EVENTS.of(Progress.started("order-4711", 1), Instant.EPOCH);
+        assertThat(CANCELLATIONS.read(progress.getData().toBytes(), () -> progress)).isInstanceOfSatisfying(
+                CancellationReader.Undecodable.class, undecodable -> assertThat(undecodable.message())
+                        .contains("type must be dev.darkroom.image.cancelled.v1", "dev.darkroom.image.progress.v1"));
     }
 
     @ParameterizedTest
@@ -161,7 +192,15 @@ class ExamplesTest {
     }
 
     static Stream<Path> validOutcomesAndProgress() throws IOException {
-        return valid().filter(example -> type(example) != EventType.REQUESTED);
+        return valid().filter(example -> !RECEIVED.contains(type(example)));
+    }
+
+    static Stream<Path> validCancellations() throws IOException {
+        return valid().filter(example -> type(example) == EventType.CANCELLED);
+    }
+
+    static Stream<Arguments> invalidCancellations() throws IOException {
+        return index().filter(arguments -> type((Path) arguments.get()[0]) == EventType.CANCELLED);
     }
 
     static Stream<Arguments> invalidRequests() throws IOException {

@@ -11,9 +11,11 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.Comparator;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -30,6 +32,7 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongPredicate;
 import java.util.stream.Collectors;
+import org.apache.kafka.common.TopicPartition;
 
 /** One seed: workers, a load, everything that the plan says, peace, and a look at what came of it. */
 final class Campaign {
@@ -42,6 +45,8 @@ final class Campaign {
     /** How often in a row a worker must say that it needs a restart before it gets one. */
     private static final int LIVENESS_FAILURES = 3;
     private static final int MOST_FINDINGS = 20;
+    /** One of so many is cancelled a little later, and another one is an express request. */
+    private static final int ONE_OF = 10;
     private static final int STRETCH_MS = 10_000;
     /** What the timeline shows of the time after the last fault. */
     private static final int CALM_MS = 60_000;
@@ -144,15 +149,25 @@ final class Campaign {
         }
     }
 
-    /** Ordinary requests, for as long as not too many are without an answer. */
+    /** Ordinary requests, for as long as not too many are without an answer; some are cancelled, some go first. */
     private Void load(Requests requests, Observer observer) throws InterruptedException {
         Random random = new Random(plan.seed());
         Set<String> open = new HashSet<>();
+        Deque<String> regretted = new ArrayDeque<>();
         while (!over) {
             Thread.sleep((long) (1_000 / rate * (0.5 + random.nextDouble())));
             open.removeAll(observer.answeredAt().keySet());
             if (loading && open.size() < mostOpen) {
-                open.add(requests.ordinary(Pictures.any(random)));
+                int kind = random.nextInt(ONE_OF);
+                if (kind == 0) {
+                    regretted.add(requests.regretted(Pictures.any(random)));
+                    open.add(regretted.getLast());
+                } else {
+                    open.add(kind == 1 ? requests.express(Pictures.any(random)) : requests.ordinary(Pictures.any(random)));
+                }
+            }
+            if (!regretted.isEmpty() && random.nextBoolean()) {
+                requests.cancel(regretted.remove());
             }
         }
         return null;
@@ -246,7 +261,8 @@ final class Campaign {
     private double alone(Fault fault, Worker worker, Cluster cluster, Observer observer, Requests requests) throws Exception {
         cluster.awaitReady();
         await(PATIENCE, "partitions for every worker", () -> cluster.workers().stream()
-                .allMatch(each -> observer.partitions(each).size() >= Cluster.PARTITIONS / workers - 1));
+                .allMatch(each -> observer.partitions(each).stream().filter(its -> its.topic().equals(Cluster.REQUESTS)).count()
+                        >= Cluster.PARTITIONS / workers - 1));
         Thread.sleep(fault.before());
         Random random = new Random(fault.seed());
         // So that there is something that whoever it befalls has not answered
@@ -254,7 +270,7 @@ final class Campaign {
             requests.ordinary("s%d-alone-%06d-%02d".formatted(plan.seed(), requests.ordinary().size(), partition),
                     Pictures.any(random), partition);
         }
-        Set<Integer> its = observer.partitions(worker);
+        Set<TopicPartition> its = observer.partitions(worker);
         long start = System.currentTimeMillis();
         boolean killed = fault.kind() == Kind.WORKER_KILLED;
         if (killed) {
@@ -293,7 +309,7 @@ final class Campaign {
     private void writeDown(Cluster cluster, Observer observer, Requests requests) throws IOException {
         Files.write(folder.resolve("faults.tsv"), done.stream().map(each -> "%d\t%d\t%s\t%s".formatted(each.start(),
                 each.end(), each.fault().kind().label(), each.worker())).toList());
-        Files.write(folder.resolve("requests.tsv"), requests.ordinary().stream().map(sent -> "%d\t%d\t%d\t%s".formatted(
+        Files.write(folder.resolve("requests.tsv"), requests.ordinary().stream().map(sent -> "%d\t%d\t%s\t%s".formatted(
                 sent.sent(), observer.answeredAt().getOrDefault(sent.id(), 0L) - sent.sent(), sent.partition(),
                 sent.id())).toList());
         Files.write(folder.resolve("images.tsv"), cluster.workers().stream().flatMap(worker -> worker.put().entrySet().stream())

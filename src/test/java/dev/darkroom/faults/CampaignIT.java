@@ -28,7 +28,8 @@ class CampaignIT {
                 lane(Target.WORKER, 1, Kind.KAFKA_CUT, Kind.STORE_ANSWERS_TORN, Kind.KAFKA_ANSWERS_LOST, Kind.WORKER_PAUSED),
                 lane(Target.RECORDS, -1, Kind.COPIES, Kind.TWO_PAYLOADS, Kind.HEADER_TOO_LARGE, Kind.KEY_TOO_LARGE,
                         Kind.OUTCOME_TOO_LARGE, Kind.NO_KEY, Kind.ABORTED, Kind.COMMITTED, Kind.INVALID, Kind.ID_REUSED,
-                        Kind.DEADLINE_NEAR, Kind.WRONG_TIME)), List.of());
+                        Kind.DEADLINE_NEAR, Kind.CANCELLED, Kind.CANCELLED_FIRST, Kind.CANCELLED_COPIES, Kind.CANCELLED_LATE,
+                        Kind.EXPRESS_COPIES, Kind.EXPRESS_INVALID, Kind.EXPRESS_BROKEN_JSON, Kind.WRONG_TIME)), List.of());
 
         Run run = new Campaign(plan, folder, 2, 4, 60, line -> { }).run();
 

@@ -62,7 +62,7 @@ final class Checker {
     }
 
     /**
-     * @param requests what was asked for: the requests' topic, without what was given up
+     * @param requests what was asked for: the lanes' topics, without what was given up
      * @param answers what is on the topics of outcomes and of dead letters
      * @param store an object by its key
      */
@@ -78,7 +78,8 @@ final class Checker {
         });
         answers.forEach(answer -> {
             if (answer.topic().equals(Cluster.DEAD_LETTERS)) {
-                String place = answer.header("dead-letter-partition") + "-" + answer.header("dead-letter-offset");
+                String place = Message.place(answer.header("dead-letter-topic"), answer.header("dead-letter-partition"),
+                        answer.header("dead-letter-offset"));
                 deadLetters.computeIfAbsent(place, key -> new ArrayList<>()).add(answer);
             } else {
                 outcomes.computeIfAbsent(answer.header("ce_subject"), key -> new ArrayList<>()).add(answer);
@@ -132,7 +133,7 @@ final class Checker {
         return its && (!end(outcome).equals(Expected.COMPLETED) || drew(outcome, expected.picture()));
     }
 
-    /** The place in the id of a refusal, {@code <request id>.failed.<partition>-<offset>}; null of any other outcome. */
+    /** The place in the id of a refusal, {@code <request id>.failed.<place>}; null of any other outcome. */
     private static String refusedPlace(Message outcome) {
         String prefix = outcome.header("ce_subject") + ".failed.";
         String id = String.valueOf(outcome.header("ce_id"));

@@ -24,6 +24,7 @@ class CheckerTest {
     private static final int LIME = 0;
     private static final int LEMON = 1;
     private static final List<String> COMPLETED = List.of(Expected.COMPLETED);
+    private static final List<String> COMPLETED_OR_CANCELLED = List.of(Expected.COMPLETED, "CANCELLED");
 
     private final List<Message> requests = new ArrayList<>();
     private final List<Message> answers = new ArrayList<>();
@@ -150,6 +151,40 @@ class CheckerTest {
         request(0, "a", "key", LIME, COMPLETED);
         failed("a", "a.failed", "key", "GENERATION_FAILED");
         assertThat(check().wrongOutcomes()).singleElement().asString().contains("GENERATION_FAILED");
+    }
+
+    @Test
+    void aPlaceInOneLaneIsNotThatInTheOther() {
+        request(0, null, null, -1, List.of(Expected.DEAD_LETTER));
+        Message ordinary = requests.get(0);
+        requests.add(new Message(Cluster.EXPRESS, 0, 0, null, ordinary.headers(), "", 0));
+        deadLetter(0, "not JSON");
+        assertThat(check().lost()).singleElement().asString().contains("express-0-0");
+    }
+
+    @Test
+    void aCancelledRequestMayHaveEitherOutcome() {
+        request(0, "a", "key", LIME, COMPLETED_OR_CANCELLED);
+        completed("a", "key", LIME, "");
+        request(1, "b", "key", LIME, COMPLETED_OR_CANCELLED);
+        failed("b", "b.failed", "key", "CANCELLED");
+        assertThat(check().good()).isTrue();
+    }
+
+    @Test
+    void aCancelledRequestWhoseCopiesHaveDifferentOutcomesHasTwo() {
+        request(0, "a", "first", LIME, COMPLETED_OR_CANCELLED);
+        request(1, "a", "second", LIME, COMPLETED_OR_CANCELLED);
+        completed("a", "first", LIME, "");
+        failed("a", "a.failed", "second", "CANCELLED");
+        assertThat(check().secondOutcomes()).singleElement().asString().contains("a was told 2 outcomes");
+    }
+
+    @Test
+    void aRequestThatWasDoneWhenItWasCancelledKeepsItsOutcome() {
+        request(0, "a", "key", LIME, COMPLETED);
+        failed("a", "a.failed", "key", "CANCELLED");
+        assertThat(check().wrongOutcomes()).singleElement().asString().contains("CANCELLED");
     }
 
     @Test

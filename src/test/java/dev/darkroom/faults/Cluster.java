@@ -28,10 +28,14 @@ import org.apache.kafka.clients.admin.NewTopic;
 final class Cluster implements AutoCloseable {
 
     static final String REQUESTS = "darkroom.requests";
+    static final String EXPRESS = "darkroom.requests.express";
     static final String COMPLETIONS = "darkroom.completions";
     static final String PROGRESS = "darkroom.progress";
     static final String DEAD_LETTERS = "darkroom.requests-dlq";
+    static final String CANCELLATIONS = "darkroom.cancellations";
     static final String GROUP = "darkroom";
+    static final List<String> LANES = List.of(REQUESTS, EXPRESS);
+    /** Of each lane. */
     static final int PARTITIONS = 12;
 
     private static final int START_SECONDS = 90;
@@ -60,8 +64,8 @@ final class Cluster implements AutoCloseable {
         startBroker();
         startStore();
         try (Admin admin = Admin.create(Map.of("bootstrap.servers", bootstrapServers()))) {
-            admin.createTopics(Stream.of(REQUESTS, COMPLETIONS, PROGRESS, DEAD_LETTERS)
-                    .map(topic -> new NewTopic(topic, topic.equals(REQUESTS) ? PARTITIONS : 1, (short) 1)).toList()).all().get();
+            admin.createTopics(Stream.of(REQUESTS, EXPRESS, COMPLETIONS, PROGRESS, DEAD_LETTERS, CANCELLATIONS)
+                    .map(topic -> new NewTopic(topic, LANES.contains(topic) ? PARTITIONS : 1, (short) 1)).toList()).all().get();
         }
         this.workers.forEach(Worker::start);
     }

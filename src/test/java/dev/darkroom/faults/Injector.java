@@ -6,7 +6,6 @@ import dev.darkroom.faults.Proxy.How;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.time.Duration;
-import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
@@ -182,7 +181,7 @@ final class Injector {
                 "partition.assignment.strategy", "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
                 "client.id", "stranger", "max.poll.records", 1, "session.timeout.ms", 8_000),
                 new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
-            stranger.subscribe(List.of(Cluster.REQUESTS));
+            stranger.subscribe(Cluster.LANES);
             long end = System.nanoTime() + Duration.ofMillis(lasts).toNanos();
             while (System.nanoTime() < end) {
                 stranger.poll(Duration.ofMillis(200));

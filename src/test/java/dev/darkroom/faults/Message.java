@@ -37,7 +37,12 @@ record Message(String topic, int partition, long offset, String key, Map<String,
         return headers.get(name);
     }
 
+    /** A record's place among all requests, as refusals have it in their ids. */
+    static String place(String topic, String partition, String offset) {
+        return (Cluster.EXPRESS.equals(topic) ? "express-" : "") + partition + "-" + offset;
+    }
+
     String place() {
-        return partition + "-" + offset;
+        return place(topic, String.valueOf(partition), String.valueOf(offset));
     }
 }

@@ -111,17 +111,18 @@ final class Observer implements AutoCloseable {
     }
 
     private static List<TopicPartition> partitions() {
-        return IntStream.range(0, Cluster.PARTITIONS).mapToObj(i -> new TopicPartition(Cluster.REQUESTS, i)).toList();
+        return Cluster.LANES.stream().flatMap(topic -> IntStream.range(0, Cluster.PARTITIONS)
+                .mapToObj(i -> new TopicPartition(topic, i))).toList();
     }
 
     /** The partitions that a worker has; empty where it has none, or nobody can say. */
-    Set<Integer> partitions(Worker worker) {
+    Set<TopicPartition> partitions(Worker worker) {
         try {
             return admin.describeConsumerGroups(List.of(Cluster.GROUP)).describedGroups().get(Cluster.GROUP)
                     .get(ADMIN_MS, TimeUnit.MILLISECONDS).members().stream()
                     .filter(member -> member.clientId().startsWith(worker.name()))
                     .flatMap(member -> member.assignment().topicPartitions().stream())
-                    .map(TopicPartition::partition).collect(Collectors.toSet());
+                    .collect(Collectors.toSet());
         } catch (ExecutionException | TimeoutException e) {
             return Set.of();
         } catch (InterruptedException e) {
@@ -130,7 +131,7 @@ final class Observer implements AutoCloseable {
         }
     }
 
-    /** What the requests' topic holds, without what was produced in transactions that were given up. */
+    /** What the lanes' topics hold, without what was produced in transactions that were given up. */
     List<Message> requests() {
         List<Message> requests = new java.util.ArrayList<>();
         try (KafkaConsumer<byte[], byte[]> consumer = consumer("read_committed")) {

@@ -19,6 +19,7 @@ import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** Sends requests, ordinary ones and those that are faults. The producer goes on until the broker has them. Thread-safe. */
@@ -30,10 +31,13 @@ final class Requests implements AutoCloseable {
     private static final byte[] LARGE_KEY = "k".repeat(1_047_000).getBytes(StandardCharsets.UTF_8);
     private static final List<String> COMPLETED = List.of(Expected.COMPLETED);
     private static final List<String> DEAD = List.of(Expected.DEAD_LETTER);
+    /** Which of the two is nobody's to say, as long as it is the same everywhere. */
+    private static final List<String> COMPLETED_OR_CANCELLED = List.of(Expected.COMPLETED, "CANCELLED");
+    private static final int LATEST_CANCELLATION_MS = 2_000;
     private static final int TRANSACTION_MS = 10_000;
 
     /** An ordinary request; @param sent when the broker had it, in milliseconds since 1970 */
-    record Sent(String id, int partition, long sent) {
+    record Sent(String id, TopicPartition partition, long sent) {
     }
 
     private final String bootstrapServers;
@@ -77,11 +81,37 @@ final class Requests implements AutoCloseable {
     }
 
     String ordinary(String id, int picture, Integer partition) throws InterruptedException {
-        RecordMetadata place = await(producer.send(
-                record(partition, id, Pictures.request(id, picture, ""), new Expected(id, picture, COMPLETED))));
-        ordinary.add(new Sent(id, place.partition(), System.currentTimeMillis()));
+        ordinary(Cluster.REQUESTS, id, picture, partition, COMPLETED);
         earlier.put(id, picture);
         return id;
+    }
+
+    private void ordinary(String topic, String id, int picture, Integer partition, List<String> ends)
+            throws InterruptedException {
+        RecordMetadata place = await(producer.send(
+                on(topic, record(partition, id, Pictures.request(id, picture, ""), new Expected(id, picture, ends)))));
+        ordinary.add(new Sent(id, new TopicPartition(topic, place.partition()), System.currentTimeMillis()));
+    }
+
+    /** Sends a request that goes first. */
+    String express(int picture) throws InterruptedException {
+        String id = id("express");
+        ordinary(Cluster.EXPRESS, id, picture, null, COMPLETED);
+        earlier.put(id, picture);
+        return id;
+    }
+
+    /** Sends a request that is cancelled later. */
+    String regretted(int picture) throws InterruptedException {
+        String id = id("regretted");
+        ordinary(Cluster.REQUESTS, id, picture, null, COMPLETED_OR_CANCELLED);
+        return id;
+    }
+
+    /** Cancels a request and waits until the broker has that. */
+    void cancel(String id) throws InterruptedException {
+        await(producer.send(new ProducerRecord<>(Cluster.CANCELLATIONS, bytes(id),
+                bytes("{\"requestId\": \"%s\"}".formatted(id)))));
     }
 
     private String id(String kind) {
@@ -98,6 +128,12 @@ final class Requests implements AutoCloseable {
         var record = new ProducerRecord<>(Cluster.REQUESTS, partition, timestamp, key, value);
         expected.writeTo(record);
         return record;
+    }
+
+    /** The same record on another topic. */
+    private static ProducerRecord<byte[], byte[]> on(String topic, ProducerRecord<byte[], byte[]> record) {
+        return new ProducerRecord<>(topic, record.partition(), record.timestamp(), record.key(), record.value(),
+                record.headers());
     }
 
     private static byte[] bytes(String text) {
@@ -176,6 +212,37 @@ final class Requests implements AutoCloseable {
                 send(partitions.subList(0, 3).stream().map(partition ->
                         record(partition, id, near, new Expected(id, picture, List.of(Expected.COMPLETED, "EXPIRED")))).toList());
             }
+            case EXPRESS -> send(on(Cluster.EXPRESS, record(null, id, request, completed)));
+            case EXPRESS_COPIES -> send(List.of(record(partitions.get(0), id, request, completed),
+                    on(Cluster.EXPRESS, record(partitions.get(1), id, request, completed)),
+                    on(Cluster.EXPRESS, record(partitions.get(2), id, request, completed))));
+            case EXPRESS_INVALID -> {
+                String invalid = Pictures.request(id, picture, ", \"count\": 9");
+                Expected refused = new Expected(id, -1, List.of("INVALID_REQUEST"));
+                send(Cluster.LANES.stream().map(lane -> on(lane, record(partitions.get(0), id, invalid, refused))).toList());
+            }
+            case EXPRESS_BROKEN_JSON -> send(on(Cluster.EXPRESS, record(null, id, "{", dead)));
+            case CANCELLED -> {
+                send(record(null, id, request, cancellable(id, picture)));
+                Thread.sleep(random.nextInt(LATEST_CANCELLATION_MS));
+                cancel(id);
+            }
+            case CANCELLED_FIRST -> {
+                cancel(id);
+                send(record(null, id, request, cancellable(id, picture)));
+            }
+            case CANCELLED_COPIES -> {
+                send(partitions.subList(0, 3 + random.nextInt(3)).stream()
+                        .map(partition -> record(partition, id, request, cancellable(id, picture))).toList());
+                Thread.sleep(random.nextInt(LATEST_CANCELLATION_MS));
+                cancel(id);
+            }
+            case CANCELLED_LATE -> {
+                String done = earlierId(random);
+                int its = earlier.get(done);
+                cancel(done);
+                send(record(null, done, Pictures.request(done, its, ""), new Expected(done, its, COMPLETED)));
+            }
             case ABORTED, COMMITTED -> transaction(kind == Kind.COMMITTED, partitions.subList(0, 3).stream()
                     .map(partition -> {
                         String its = "%s-%02d".formatted(id, partition);
@@ -191,12 +258,16 @@ final class Requests implements AutoCloseable {
         return new Expected(id, picture, List.of(Expected.COMPLETED, "REQUEST_ID_REUSED"));
     }
 
+    private static Expected cancellable(String id, int picture) {
+        return new Expected(id, picture, COMPLETED_OR_CANCELLED);
+    }
+
     private static String deadline(Instant at) {
         return ", \"deadline\": \"%s\"".formatted(at);
     }
 
     private String earlierId(Random random) {
-        List<String> ids = ordinary.stream().map(Sent::id).filter(answered::contains).toList();
+        List<String> ids = ordinary.stream().map(Sent::id).filter(answered::contains).filter(earlier::containsKey).toList();
         return ids.get(random.nextInt(ids.size()));
     }
 

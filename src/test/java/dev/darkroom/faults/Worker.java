@@ -49,6 +49,7 @@ final class Worker implements AutoCloseable {
         this.environment = new HashMap<>(Map.of(
                 "KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:" + kafka.port(),
                 "MP_MESSAGING_INCOMING_REQUESTS_CLIENT_ID", name,
+                "MP_MESSAGING_INCOMING_EXPRESS_CLIENT_ID", name + "-express",
                 "DARKROOM_STORE_ENDPOINT", "http://127.0.0.1:" + store.port(),
                 "DARKROOM_STORE_ACCESS_KEY", cluster.accessKey(),
                 "DARKROOM_STORE_SECRET_KEY", cluster.secretKey(),

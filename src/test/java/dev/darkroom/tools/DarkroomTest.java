@@ -37,6 +37,8 @@ class DarkroomTest {
             gpu setup --batch-size 0             | --batch-size is 0; it must be at least 1
             gpu setup --jobs 0                   | --jobs is 0; it must be at least 1
             gpu setup --device one               | 'one' is no device; it is cpu, or a GPU's index from 0
+            cancel                               | Missing required parameter: 'ID'
+            cancel a a/b                         | 'a/b' is no request id: the request id is not 1 to 64 of letters
             send no-such-file                    | there is no file no-such-file
             """)
     void wrongArgumentsAreToldAndExitWith2(String arguments, String sentence) {
@@ -48,7 +50,7 @@ class DarkroomTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "stack", "send", "worker", "bench", "gpu"})
+    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "worker", "bench", "gpu"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 
@@ -68,6 +70,6 @@ class DarkroomTest {
     @Test
     void theHelpListsEveryCommand() {
         assertThat(CommandLineRun.of("--help").out())
-                .contains("  demo ", "  generate ", "  stack ", "  send ", "  worker ", "  bench ", "  gpu ");
+                .contains("  demo ", "  generate ", "  stack ", "  send ", "  cancel ", "  worker ", "  bench ", "  gpu ");
     }
 }

@@ -2,6 +2,8 @@ package dev.darkroom.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.darkroom.contract.Cancellation;
+import dev.darkroom.contract.CancellationReader;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.KafkaBinding;
 import io.cloudevents.CloudEvent;
@@ -57,6 +59,16 @@ class SendCommandTest {
     }
 
     @Test
+    void expressRequestsGoOnALaneOfTheirOwn() {
+        CommandLineRun run = send("notThisTopic", "{\"requestId\":\"r-1\",\"prompt\":\"a red apple\"}", "--express",
+                "--express-topic", "expressTopic");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.err()).contains("1 request sent to expressTopic");
+        assertThat(records("expressTopic", 1)).extracting(ConsumerRecord::key).containsExactly("r-1");
+    }
+
+    @Test
     void oneBadLineHoldsBackAllAndIsNamed() {
         CommandLineRun run = send("badTopic", """
                 {"requestId":"r-1","prompt":"a red apple"}
@@ -85,6 +97,22 @@ class SendCommandTest {
 
         assertThat(run.exitCode()).isEqualTo(1);
         assertThat(run.err()).contains("After 1 s there is no outcome for 1 of 1 requests, r-1 among them.");
+    }
+
+    @Test
+    void cancellationsGoOutOnTheIdsOfTheirRequests() {
+        CommandLineRun run = CommandLineRun.of("cancel", "--bootstrap-servers", stack.bootstrapServers(),
+                "--topic", "cancelTopic", "r-1", "r-2");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.err()).contains("2 cancellations sent to cancelTopic");
+        assertThat(records("cancelTopic", 2)).allSatisfy(record -> {
+            CloudEvent event = KafkaBinding.toEvent(record.headers(), record.value());
+            assertThat(event.getType()).isEqualTo("dev.darkroom.image.cancelled.v1");
+            assertThat(event.getSubject()).isEqualTo(record.key());
+            assertThat(KafkaBinding.read(new CancellationReader(), record.headers(), record.value()))
+                    .isEqualTo(new CancellationReader.Understood(new Cancellation(record.key())));
+        }).extracting(ConsumerRecord::key).containsExactlyInAnyOrder("r-1", "r-2");
     }
 
     @Test

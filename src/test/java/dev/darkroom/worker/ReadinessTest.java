@@ -4,10 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import dev.darkroom.stack.Stack;
+import dev.darkroom.worker.cancel.Cancellations;
 import io.quarkus.test.common.ResourceArg;
 import io.quarkus.test.common.WithTestResource;
 import io.quarkus.test.common.http.TestHTTPResource;
 import io.quarkus.test.junit.QuarkusTest;
+import jakarta.inject.Inject;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -45,6 +47,9 @@ class ReadinessTest {
     StoreGate gate;
     Stack stack;
 
+    @Inject
+    Cancellations cancellations;
+
     @TestHTTPResource("/")
     URI http;
 
@@ -66,6 +71,30 @@ class ReadinessTest {
     @Test
     void aMissingTopicOfRequestsIsNamed() throws Exception {
         assertNamedWhileMissing(Topics.REQUESTS);
+    }
+
+    @Test
+    void aMissingTopicOfExpressRequestsIsNamed() throws Exception {
+        assertNamedWhileMissing(Topics.EXPRESS);
+    }
+
+    @Test
+    void aMissingTopicOfCancellationsIsNamed() throws Exception {
+        assertNamedWhileMissing(Topics.CANCELLATIONS);
+    }
+
+    @Test
+    void aMissingRightToHearOfCancellationsIsNamed() throws Exception {
+        try {
+            deny(ResourceType.TOPIC, Topics.CANCELLATIONS, AclOperation.READ);
+            assertTold("The worker has no right to read the topic " + Topics.CANCELLATIONS);
+        } finally {
+            allowAgain();
+        }
+        await().atMost(SOON).until(() -> ready().statusCode() == 200);
+        String id = "allowed-" + UUID.randomUUID();
+        topics.cancel(id);
+        await().atMost(SOON).until(() -> cancellations.contains(id));
     }
 
     @Test

@@ -8,6 +8,7 @@ import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.claim.Claims.Answer;
 import dev.darkroom.worker.claim.Claims.Claimed;
 import dev.darkroom.worker.claim.Job;
+import dev.darkroom.worker.claim.Lane;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.opentelemetry.api.OpenTelemetry;
 import java.nio.charset.StandardCharsets;
@@ -61,8 +62,12 @@ public final class Records {
 
     /** Claims a record, for which there must be a place. */
     public static Claim claim(Claims claims, ConsumerRecord<byte[], byte[]> record) {
+        return claim(claims, Lane.ORDINARY, record);
+    }
+
+    public static Claim claim(Claims claims, Lane lane, ConsumerRecord<byte[], byte[]> record) {
         try {
-            Answer answer = claims.claim(record);
+            Answer answer = claims.claim(lane, record);
             return ((Claimed) answer).claim();
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
@@ -79,8 +84,16 @@ public final class Records {
     }
 
     public Job job(int partition, long offset, int count, int attempts) {
+        return job(Lane.ORDINARY, partition, offset, count, attempts);
+    }
+
+    public Job expressJob(long offset, int count) {
+        return job(Lane.EXPRESS, 1, offset, count, 0);
+    }
+
+    private Job job(Lane lane, int partition, long offset, int count, int attempts) {
         String value = request("request-" + partition + "-" + offset, count);
-        Claim claim = claim(claims, record(partition, offset, value, new RecordHeaders()));
+        Claim claim = claim(claims, lane, record(partition, offset, value, new RecordHeaders()));
         GenerationRequest request = read(value);
         claim.identify(request.requestId());
         return new Job(claim, request).attempted(attempts);

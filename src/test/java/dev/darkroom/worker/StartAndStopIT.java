@@ -71,7 +71,7 @@ class StartAndStopIT {
                         "DARKROOM_TOPICS_PROGRESS", "darkroom.requests", "KAFKA_BOOTSTRAP_SERVERS", "nowhere",
                         "DARKROOM_STATE_DIR", "/dev/null/state"),
                 "Invalid url in bootstrap.servers: nowhere", "endpoint is 'nowhere'", "darkroom.events.source is '/%zz'",
-                "must be four different topics", "darkroom.state-dir is /dev/null/state");
+                "must be six different topics", "darkroom.state-dir is /dev/null/state");
     }
 
     private void assertRefusesToStart(Map<String, String> environment, String... sentences) {
@@ -114,6 +114,59 @@ class StartAndStopIT {
             assertThat(worker.alive()).isTrue();
             granted.set(true);
             awaitReady();
+        }
+    }
+
+    @Test
+    void noRequestIsTakenBeforeTheTopicOfCancellationsIsRead() throws Exception {
+        String wanted = id();
+        String cancelled = id();
+        topics.admin().deleteTopics(List.of(Topics.CANCELLATIONS)).all().get();
+        try (WorkerProcess worker = start(Map.of())) {
+            await().atMost(Duration.ofSeconds(60)).until(() -> ready("The topic darkroom.cancellations is missing."));
+            topics.send(request(wanted));
+            topics.send(request(cancelled));
+            await().during(Duration.ofSeconds(3)).atMost(Duration.ofSeconds(20)).until(() ->
+                    topics.received(Topics.COMPLETIONS, wanted).isEmpty() && ready() == 503);
+            topics.create(Topics.CANCELLATIONS);
+            topics.cancel(cancelled);
+            awaitReady();
+            assertThat(header(topics.outcome(wanted), "ce_id")).isEqualTo(wanted + ".completed");
+            assertThat(worker.alive()).isTrue();
+        } finally {
+            topics.create(Topics.CANCELLATIONS);
+        }
+        String early = id();
+        topics.cancel(early);
+        topics.send(request(early));
+        try (WorkerProcess worker = start(Map.of())) {
+            assertThat(topics.outcome(early).value()).asString().contains("CANCELLED");
+            assertThat(worker.alive()).isTrue();
+        }
+    }
+
+    @Test
+    void withoutCancellationsTheirTopicIsNotNeeded() throws Exception {
+        String id = id();
+        topics.cancel(id);
+        try (WorkerProcess worker = start(Map.of("DARKROOM_CANCELLATIONS_ENABLED", "false",
+                "DARKROOM_TOPICS_CANCELLATIONS", "no.such.topic"))) {
+            awaitReady();
+            topics.send(request(id));
+            assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed");
+            assertThat(worker.alive()).isTrue();
+        }
+    }
+
+    @Test
+    void withoutAnExpressLaneItsTopicIsNotNeeded() {
+        try (WorkerProcess worker = start(Map.of("DARKROOM_EXPRESS_ENABLED", "false",
+                "DARKROOM_TOPICS_EXPRESS", "no.such.topic"))) {
+            awaitReady();
+            String id = id();
+            topics.send(request(id));
+            assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed");
+            assertThat(worker.alive()).isTrue();
         }
     }
 
@@ -221,6 +274,13 @@ class StartAndStopIT {
         } catch (InterruptedException e) {
             throw new IllegalStateException(e);
         }
+    }
+
+    /** Whether the readiness probe says this. */
+    private boolean ready(String sentence) throws IOException, InterruptedException {
+        return ready() != 0 && HttpClient.newHttpClient().send(HttpRequest.newBuilder(
+                URI.create("http://localhost:" + port + "/q/health/ready")).build(), HttpResponse.BodyHandlers.ofString())
+                .body().contains(sentence);
     }
 
     private static String id() {

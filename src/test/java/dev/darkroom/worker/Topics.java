@@ -6,9 +6,11 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -26,9 +28,11 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
 final class Topics implements AutoCloseable {
 
     static final String REQUESTS = "darkroom.requests";
+    static final String EXPRESS = "darkroom.requests.express";
     static final String COMPLETIONS = "darkroom.completions";
     static final String PROGRESS = "darkroom.progress";
     static final String DEAD_LETTERS = "darkroom.requests-dlq";
+    static final String CANCELLATIONS = "darkroom.cancellations";
 
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
@@ -41,7 +45,7 @@ final class Topics implements AutoCloseable {
     Topics(String bootstrapServers) {
         Map<String, Object> connection = Map.of("bootstrap.servers", bootstrapServers, "max.request.size", 4 << 20);
         admin = Admin.create(Map.of("bootstrap.servers", bootstrapServers));
-        create(REQUESTS, COMPLETIONS, PROGRESS, DEAD_LETTERS);
+        create(REQUESTS, EXPRESS, COMPLETIONS, PROGRESS, DEAD_LETTERS, CANCELLATIONS);
         producer = new KafkaProducer<>(connection, new ByteArraySerializer(), new ByteArraySerializer());
         consumer = new KafkaConsumer<>(Map.of("bootstrap.servers", bootstrapServers),
                 new ByteArrayDeserializer(), new ByteArrayDeserializer());
@@ -61,7 +65,8 @@ final class Topics implements AutoCloseable {
     void create(String... topics) {
         for (String topic : topics) {
             try {
-                admin.createTopics(List.of(new NewTopic(topic, topic.equals(REQUESTS) ? 4 : 1, (short) 1))).all().get();
+                int partitions = Set.of(REQUESTS, EXPRESS).contains(topic) ? 4 : 1;
+                admin.createTopics(List.of(new NewTopic(topic, partitions, (short) 1))).all().get();
             } catch (ExecutionException e) {
                 if (!(e.getCause() instanceof TopicExistsException)) {
                     throw new IllegalStateException(e);
@@ -86,6 +91,17 @@ final class Topics implements AutoCloseable {
     void send(String json) {
         send(new ProducerRecord<>(REQUESTS, "a key".getBytes(StandardCharsets.UTF_8),
                 json.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Sends a request as plain JSON on the express lane, keyed by a word of its own. */
+    void sendExpress(String json) {
+        send(new ProducerRecord<>(EXPRESS, "a key".getBytes(StandardCharsets.UTF_8), json.getBytes(StandardCharsets.UTF_8)));
+    }
+
+    /** Sends a cancellation as plain JSON. */
+    void cancel(String requestId) {
+        send(new ProducerRecord<>(CANCELLATIONS, requestId.getBytes(StandardCharsets.UTF_8),
+                "{\"requestId\": \"%s\"}".formatted(requestId).getBytes(StandardCharsets.UTF_8)));
     }
 
     void send(ProducerRecord<byte[], byte[]> record) {
@@ -139,7 +155,7 @@ final class Topics implements AutoCloseable {
 
     /** The requests that were ever sent, summed over the partitions. */
     long sent() {
-        List<TopicPartition> partitions = producer.partitionsFor(REQUESTS).stream()
+        List<TopicPartition> partitions = Stream.of(REQUESTS, EXPRESS).flatMap(topic -> producer.partitionsFor(topic).stream())
                 .map(info -> new TopicPartition(info.topic(), info.partition()))
                 .toList();
         try {

@@ -41,6 +41,7 @@ public final class Claim {
 
     private final Claims claims;
     private final Claims.Progress progress;
+    private final Lane lane;
     private final ConsumerRecord<byte[], byte[]> record;
     private final TopicPartition partition;
     private final Span span;
@@ -50,9 +51,10 @@ public final class Claim {
     private volatile boolean lost;
     private volatile String requestId;
 
-    Claim(Claims claims, Claims.Progress progress, ConsumerRecord<byte[], byte[]> record, Span span) {
+    Claim(Claims claims, Claims.Progress progress, Lane lane, ConsumerRecord<byte[], byte[]> record, Span span) {
         this.claims = claims;
         this.progress = progress;
+        this.lane = lane;
         this.record = record;
         this.span = span;
         this.partition = new TopicPartition(record.topic(), record.partition());
@@ -62,8 +64,18 @@ public final class Claim {
         return partition;
     }
 
+    /** Where the record came from. */
+    public Lane lane() {
+        return lane;
+    }
+
     public long offset() {
         return record.offset();
+    }
+
+    /** The record's place among all requests, as {@code 3-1042} or {@code express-3-1042}. */
+    public String place() {
+        return (lane == Lane.EXPRESS ? "express-" : "") + partition.partition() + "-" + offset();
     }
 
     /** The record's key; null if it has none. */

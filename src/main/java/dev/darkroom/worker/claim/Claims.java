@@ -13,6 +13,7 @@ import java.time.Instant;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +22,7 @@ import java.util.Queue;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
@@ -40,7 +42,8 @@ public class Claims {
     private final Tracing tracing;
     private final Map<TopicPartition, Progress> assigned = new HashMap<>();
     private final Map<String, Turn> turns = new HashMap<>();
-    private int taken;
+    /** Places that are taken, of each lane's own: a lane that is full keeps the other one from nothing. */
+    private final Map<Lane, Integer> taken = new EnumMap<>(Lane.class);
     private boolean open;
     private boolean closed;
     private Instant moved = Instant.now();
@@ -53,11 +56,12 @@ public class Claims {
                 .register(registry);
     }
 
-    /** @param places how many claims there may be at once */
+    /** @param places how many claims there may be at once in a lane */
     public Claims(int places, WorkerMetrics metrics, Tracing tracing) {
         this.places = places;
         this.metrics = metrics;
         this.tracing = tracing;
+        Stream.of(Lane.values()).forEach(lane -> taken.put(lane, 0));
     }
 
     /** How far one partition is, for as long as it is assigned. Guarded by the claims. */
@@ -137,10 +141,10 @@ public class Claims {
     public record Closed() implements Answer {
     }
 
-    /** Claims a record, as soon as there is a place. */
-    public synchronized Answer claim(ConsumerRecord<byte[], byte[]> record) throws InterruptedException {
+    /** Claims a record, as soon as there is a place in its lane. */
+    public synchronized Answer claim(Lane lane, ConsumerRecord<byte[], byte[]> record) throws InterruptedException {
         TopicPartition partition = new TopicPartition(record.topic(), record.partition());
-        while (!closed && (!open || taken >= places)) {
+        while (!closed && (!open || taken.get(lane) >= places)) {
             wait();
         }
         if (closed) {
@@ -150,8 +154,8 @@ public class Claims {
         if (progress == null) {
             return new NotAssigned();
         }
-        Claim claim = new Claim(this, progress, record, tracing.start(record));
-        taken++;
+        Claim claim = new Claim(this, progress, lane, record, tracing.start(record));
+        taken.merge(lane, 1, Integer::sum);
         progress.underWay.put(claim.offset(), claim);
         progress.next = Math.max(progress.next, claim.offset() + 1);
         return new Claimed(claim);
@@ -180,7 +184,7 @@ public class Claims {
     void ended(Claim claim, State end, String outcome, String reason) {
         Runnable next;
         synchronized (this) {
-            taken--;
+            taken.merge(claim.lane(), -1, Integer::sum);
             Progress progress = claim.progress();
             progress.underWay.remove(claim.offset(), claim);
             if (end == State.RELEASED) {
@@ -225,7 +229,7 @@ public class Claims {
 
     /** How many claims there are. */
     public synchronized int count() {
-        return taken;
+        return taken.values().stream().mapToInt(Integer::intValue).sum();
     }
 
     /** What keeps offsets from being committed until a restart, a sentence; empty where nothing does. */
@@ -237,7 +241,7 @@ public class Claims {
 
     /** Waits until there is no claim any more, or the time is up. */
     public synchronized boolean awaitNone(Duration timeout) throws InterruptedException {
-        return await(timeout, () -> taken == 0);
+        return await(timeout, () -> count() == 0);
     }
 
     /**

@@ -16,8 +16,8 @@ import org.jboss.logging.Logger;
 
 /**
  * Hands partitions over: what is being worked on gets some time to end and is committed; what only waits is released,
- * uncommitted, to whoever has the partition next. Runs on the polling thread, which holds the rebalance up until it
- * returns.
+ * uncommitted, to whoever has the partition next. Runs on the polling thread of the partitions' lane, which holds the
+ * rebalance up until it returns.
  */
 @Singleton
 @Identifier("requests")

@@ -16,6 +16,7 @@ import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.Tracing;
 import dev.darkroom.worker.WorkerMetrics;
 import dev.darkroom.worker.WorkerThreads;
+import dev.darkroom.worker.cancel.Cancellations;
 import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.claim.Job;
 import dev.darkroom.worker.deliver.Provenance.Making;
@@ -57,6 +58,7 @@ public class Delivery {
 
     private final ImageStore store;
     private final Outcomes outcomes;
+    private final Cancellations cancellations;
     private final WorkerMetrics metrics;
     private final Tracing tracing;
     private final ObjectMapper json;
@@ -65,10 +67,11 @@ public class Delivery {
     private final Semaphore places;
     private final ExecutorService threads = Executors.newCachedThreadPool(WorkerThreads.named("delivery"));
 
-    Delivery(DarkroomConfig config, ImageStore store, Outcomes outcomes, WorkerMetrics metrics, Tracing tracing,
-            ObjectMapper json) {
+    Delivery(DarkroomConfig config, ImageStore store, Outcomes outcomes, Cancellations cancellations, WorkerMetrics metrics,
+            Tracing tracing, ObjectMapper json) {
         this.store = store;
         this.outcomes = outcomes;
+        this.cancellations = cancellations;
         this.metrics = metrics;
         this.tracing = tracing;
         this.json = json;
@@ -98,15 +101,22 @@ public class Delivery {
         inBackground(job, () -> outcomes.expire(job));
     }
 
+    /** Says in the background that a request is not wanted any more. */
+    public void cancel(Job job) {
+        inBackground(job, () -> outcomes.cancel(job));
+    }
+
     private void complete(Job job, GenerationParameters parameters, ModelDescription model, List<GeneratedImage> images,
             GenerationResult result, Instant start) {
-        Completed completed = inTurn(() -> store(job, new Provenance(job.request().profile(), parameters, model, marked), images,
-                result, start));
-        outcomes.complete(job, completed);
+        Optional<Completed> completed = inTurn(() -> cancellations.contains(job.request().requestId())
+                ? Optional.empty()
+                : Optional.of(store(job, new Provenance(job.request().profile(), parameters, model, marked), images, result,
+                        start)));
+        completed.ifPresentOrElse(stored -> outcomes.complete(job, stored), () -> outcomes.cancel(job));
     }
 
     /** Only while images are encoded and uploaded: one that waits for the broker keeps no other from the store. */
-    private Completed inTurn(Supplier<Completed> work) {
+    private <T> T inTurn(Supplier<T> work) {
         try {
             places.acquire();
         } catch (InterruptedException e) {

@@ -9,18 +9,13 @@ import java.util.List;
  * Jobs that are generated together.
  *
  * @param parameters what they have in common
- * @param jobs oldest first
+ * @param jobs those of the lane that leads first, oldest first
  */
 record Batch(GenerationParameters parameters, List<Job> jobs) {
 
     /** The images of all jobs, in the order of the jobs. */
     List<ImagePrompt> prompts() {
         return jobs.stream().flatMap(job -> job.prompts().stream()).toList();
-    }
-
-    /** Whether other workers have all of its requests by now. */
-    boolean lost() {
-        return jobs.stream().allMatch(job -> job.claim().lost());
     }
 
     boolean isEmpty() {

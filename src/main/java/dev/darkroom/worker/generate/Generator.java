@@ -14,6 +14,8 @@ import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.StartException;
 import dev.darkroom.worker.WorkerMetrics;
 import dev.darkroom.worker.WorkerThreads;
+import dev.darkroom.worker.cancel.CancellationConsumer;
+import dev.darkroom.worker.cancel.Cancellations;
 import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.claim.Job;
@@ -29,13 +31,13 @@ import jakarta.enterprise.event.Observes;
 import jakarta.enterprise.inject.Instance;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CancellationException;
 import java.util.function.Consumer;
-import java.util.stream.Collectors;
 import org.jboss.logging.Logger;
 
 /**
@@ -54,6 +56,8 @@ public class Generator {
     private final Backlog backlog;
     private final Delivery delivery;
     private final Claims claims;
+    private final CancellationConsumer cancellationConsumer;
+    private final Cancellations cancellations;
     private final ProgressReports progress;
     private final WorkerMetrics metrics;
     private final ProcessExit exit;
@@ -69,8 +73,9 @@ public class Generator {
     private volatile boolean ready;
 
     Generator(DarkroomConfig config, Instance<GeneratorSource> source, ImageStore store, IdempotencyStore idempotency,
-            Backlog backlog, Delivery delivery, Claims claims, ProgressReports progress, WorkerMetrics metrics,
-            ProcessExit exit, ObjectMapper json) {
+            Backlog backlog, Delivery delivery, Claims claims, CancellationConsumer cancellationConsumer,
+            Cancellations cancellations, ProgressReports progress, WorkerMetrics metrics, ProcessExit exit,
+            ObjectMapper json) {
         this.config = config;
         this.source = source;
         this.store = store;
@@ -78,6 +83,8 @@ public class Generator {
         this.backlog = backlog;
         this.delivery = delivery;
         this.claims = claims;
+        this.cancellationConsumer = cancellationConsumer;
+        this.cancellations = cancellations;
         this.progress = progress;
         this.metrics = metrics;
         this.exit = exit;
@@ -109,8 +116,8 @@ public class Generator {
         return Optional.ofNullable(busySince);
     }
 
-    /** Ends a batch in its middle, since other workers have all of its requests by now. */
-    private static final class LostException extends CancellationException {
+    /** Ends a batch in its middle, since all of its requests are cancelled, or with other workers by now. */
+    private static final class GivenUpException extends CancellationException {
     }
 
     private void run() {
@@ -121,6 +128,7 @@ public class Generator {
             journal.unfinished().forEach(entry -> idempotency.countAttempt(entry.identity()));
             journal.end();
             ready = true;
+            cancellationConsumer.awaitRead();
             claims.open();
             LOG.infof("worker=ready bundle=%s device=\"%s\" engine=\"%s\" compiled=%s", opened.model().bundle(),
                     opened.model().device(), opened.model().engine(), opened.model().compiled());
@@ -155,16 +163,13 @@ public class Generator {
     private void attend(Batch batch, AttemptJournal journal) {
         batch.jobs().forEach(job -> held.add(job.claim()));
         try {
-            Batch due = withoutExpired(batch);
+            Batch due = due(batch);
             if (due.isEmpty()) {
                 return;
             }
             journal.begin(due.jobs().stream().map(AttemptJournal.Entry::of).toList());
             generate(due);
             journal.end();
-        } catch (LostException e) {
-            journal.end();
-            release("another worker has its partition");
         } catch (CancellationException e) {
             // Given up in peace: none of these requests is to blame
             journal.end();
@@ -187,10 +192,34 @@ public class Generator {
         to.accept(job);
     }
 
-    private Batch withoutExpired(Batch batch) {
-        var expired = batch.jobs().stream().collect(Collectors.partitioningBy(Job::expired));
-        expired.get(true).forEach(job -> handOn(job, delivery::expire));
-        return new Batch(batch.parameters(), expired.get(false));
+    /** Those that are still to be generated. */
+    private Batch due(Batch batch) {
+        List<Job> due = new ArrayList<>();
+        for (Job job : batch.jobs()) {
+            if (cancelled(job)) {
+                handOn(job, delivery::cancel);
+            } else if (job.expired()) {
+                handOn(job, delivery::expire);
+            } else {
+                due.add(job);
+            }
+        }
+        return new Batch(batch.parameters(), List.copyOf(due));
+    }
+
+    private boolean cancelled(Job job) {
+        return cancellations.contains(job.request().requestId());
+    }
+
+    private void giveUp(Batch batch) {
+        LOG.infof("batch=given-up requests=%d", batch.jobs().size());
+        for (Job job : batch.jobs()) {
+            if (cancelled(job)) {
+                handOn(job, delivery::cancel);
+            } else {
+                handOn(job, lost -> lost.claim().release("another worker has its partition"));
+            }
+        }
     }
 
     private void generate(Batch batch) {
@@ -198,6 +227,9 @@ public class Generator {
         GenerationResult result;
         try {
             result = timed(batch, start);
+        } catch (GivenUpException e) {
+            giveUp(batch);
+            return;
         } catch (DeviceFaultException | CancellationException e) {
             throw e;
         } catch (UnsupportedParametersException e) {
@@ -234,8 +266,8 @@ public class Generator {
             StepListener reports = progress.of(batch);
             GenerationResult result = images.generate(batch.parameters(), batch.prompts(), (step, total) -> {
                 lastStep = Instant.now();
-                if (batch.lost()) {
-                    throw new LostException();
+                if (batch.jobs().stream().allMatch(job -> job.claim().lost() || cancelled(job))) {
+                    throw new GivenUpException();
                 }
                 reports.onStep(step, total);
             });

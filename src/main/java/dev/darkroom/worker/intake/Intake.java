@@ -9,6 +9,7 @@ import dev.darkroom.diffusion.UnsupportedParametersException;
 import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.KafkaBinding;
 import dev.darkroom.worker.WorkerThreads;
+import dev.darkroom.worker.cancel.Cancellations;
 import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.claim.Job;
@@ -47,11 +48,14 @@ public class Intake {
     /** How long after partitions have moved another worker may still come to an end with what moved. */
     private static final Duration UNSETTLED = Duration.ofSeconds(30);
     private static final long LOOK_AGAIN_MS = 1_000;
+    /** What is looked for in the backlog again and again; the one asks the store, which may take long. */
+    private static final int LOOKS = 2;
 
     private final RequestReader reader;
     private final ParameterResolution resolution;
     private final IdempotencyStore idempotency;
     private final Claims claims;
+    private final Cancellations cancellations;
     private final Backlog backlog;
     private final Delivery delivery;
     private final Outcomes outcomes;
@@ -60,19 +64,21 @@ public class Intake {
     private volatile long calm = System.nanoTime();
     private final ExecutorService threads = Executors.newFixedThreadPool(THREADS, WorkerThreads.named("intake"));
     private final ScheduledExecutorService timer =
-            Executors.newSingleThreadScheduledExecutor(WorkerThreads.named("look-again"));
+            Executors.newScheduledThreadPool(LOOKS, WorkerThreads.named("look-again"));
 
     Intake(DarkroomConfig config, RequestReader reader, ParameterResolution resolution, IdempotencyStore idempotency,
-            Claims claims, Backlog backlog, Delivery delivery, Outcomes outcomes) {
+            Claims claims, Cancellations cancellations, Backlog backlog, Delivery delivery, Outcomes outcomes) {
         this.reader = reader;
         this.resolution = resolution;
         this.idempotency = idempotency;
         this.claims = claims;
+        this.cancellations = cancellations;
         this.backlog = backlog;
         this.delivery = delivery;
         this.outcomes = outcomes;
         this.maxAttempts = config.flow().maxAttempts();
         timer.scheduleWithFixedDelay(this::lookAgain, LOOK_AGAIN_MS, LOOK_AGAIN_MS, TimeUnit.MILLISECONDS);
+        timer.scheduleWithFixedDelay(this::cancelWaiting, LOOK_AGAIN_MS, LOOK_AGAIN_MS, TimeUnit.MILLISECONDS);
     }
 
     /** Admits a record in the background. */
@@ -146,13 +152,24 @@ public class Intake {
         }
     }
 
+    private void cancelWaiting() {
+        backlog.waiting().stream().filter(this::cancelled).filter(job -> job.claim().resume())
+                .forEach(job -> inBackground(job.claim(), () -> outcomes.cancel(job)));
+    }
+
+    private boolean cancelled(Job job) {
+        return cancellations.contains(job.request().requestId());
+    }
+
     private boolean done(Job job) {
         return idempotency.concluded(job)
                 || delivery.stored(job, resolution.resolve(job.request()), resolution.model()).isPresent();
     }
 
     private void queue(Job job) {
-        if (job.attempts() >= maxAttempts) {
+        if (cancelled(job)) {
+            outcomes.cancel(job);
+        } else if (job.attempts() >= maxAttempts) {
             outcomes.giveUp(job);
         } else if (job.expired()) {
             outcomes.expire(job);

@@ -4,6 +4,7 @@ import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.claim.Claims.Answer;
 import dev.darkroom.worker.claim.Claims.Claimed;
 import dev.darkroom.worker.claim.Claims.Closed;
+import dev.darkroom.worker.claim.Lane;
 import io.smallrye.common.annotation.Blocking;
 import io.smallrye.reactive.messaging.kafka.IncomingKafkaRecord;
 import io.smallrye.reactive.messaging.kafka.api.IncomingKafkaRecordMetadata;
@@ -15,7 +16,7 @@ import org.eclipse.microprofile.reactive.messaging.Acknowledgment;
 import org.eclipse.microprofile.reactive.messaging.Incoming;
 
 /**
- * Takes records off the request topic. It holds the next one back until there is a place for it, which pauses the
+ * Takes records off the topics of requests. It holds the next one of a lane back until there is a place for it, which pauses the
  * consumer behind it while SmallRye goes on polling; so the group keeps its partitions however long the work takes.
  * SmallRye acknowledges and commits nothing: what the claims are done with is committed by the claims' own count.
  */
@@ -33,8 +34,19 @@ class RequestConsumer {
     @Incoming("requests")
     @Blocking
     @Acknowledgment(Acknowledgment.Strategy.MANUAL)
-    CompletionStage<Void> receive(IncomingKafkaRecord<byte[], byte[]> message) throws InterruptedException {
-        Answer answer = claims.claim(record(message));
+    CompletionStage<Void> ordinary(IncomingKafkaRecord<byte[], byte[]> message) throws InterruptedException {
+        return receive(Lane.ORDINARY, message);
+    }
+
+    @Incoming("express")
+    @Blocking
+    @Acknowledgment(Acknowledgment.Strategy.MANUAL)
+    CompletionStage<Void> express(IncomingKafkaRecord<byte[], byte[]> message) throws InterruptedException {
+        return receive(Lane.EXPRESS, message);
+    }
+
+    private CompletionStage<Void> receive(Lane lane, IncomingKafkaRecord<byte[], byte[]> message) throws InterruptedException {
+        Answer answer = claims.claim(lane, record(message));
         if (answer instanceof Claimed claimed) {
             intake.admit(claimed.claim());
         }

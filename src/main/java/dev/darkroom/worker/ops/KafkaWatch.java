@@ -1,6 +1,9 @@
 package dev.darkroom.worker.ops;
 
 import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.KafkaSettings;
+import dev.darkroom.worker.cancel.CancellationConsumer;
+import dev.darkroom.worker.claim.Lane;
 import dev.darkroom.worker.outcome.KafkaPublisher;
 import io.quarkus.runtime.StartupEvent;
 import io.smallrye.common.annotation.Identifier;
@@ -16,6 +19,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.function.Function;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.admin.DescribeConsumerGroupsOptions;
@@ -37,21 +42,26 @@ import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
 @ApplicationScoped
 class KafkaWatch {
 
-    private static final String CHANNEL = "requests";
     private static final Duration INTERVAL = Duration.ofSeconds(3);
     private static final Duration PATIENCE = Duration.ofSeconds(15);
     private static final int CALL_TIMEOUT_MS = 5_000;
 
     private final DarkroomConfig.Topics topics;
+    private final List<Lane> lanes;
+    private final boolean cancellable;
+    private final CancellationConsumer cancellations;
     private final KafkaPublisher publisher;
     private final KafkaClientService kafka;
     private final Map<String, Object> settings;
     private Admin admin;
     private Watch watch;
 
-    KafkaWatch(DarkroomConfig config, KafkaPublisher publisher, KafkaClientService kafka,
+    KafkaWatch(DarkroomConfig config, CancellationConsumer cancellations, KafkaPublisher publisher, KafkaClientService kafka,
             @Identifier("default-kafka-broker") Map<String, Object> broker) {
         this.topics = config.topics();
+        this.lanes = Stream.of(Lane.values()).filter(lane -> lane != Lane.EXPRESS || config.express().enabled()).toList();
+        this.cancellable = config.cancellations().enabled();
+        this.cancellations = cancellations;
         this.publisher = publisher;
         this.kafka = kafka;
         this.settings = settings(broker);
@@ -62,11 +72,7 @@ class KafkaWatch {
         Map<String, Object> settings = new HashMap<>(Map.of(
                 AdminClientConfig.CLIENT_ID_CONFIG, "darkroom-watch",
                 AdminClientConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 2_000));
-        broker.forEach((name, value) -> {
-            if (AdminClientConfig.configNames().contains(name)) {
-                settings.put(name, value);
-            }
-        });
+        settings.putAll(KafkaSettings.among(AdminClientConfig.configNames(), broker));
         settings.put(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, CALL_TIMEOUT_MS);
         settings.put(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, CALL_TIMEOUT_MS);
         return settings;
@@ -79,14 +85,15 @@ class KafkaWatch {
 
     /** What keeps the worker from consuming or publishing, a sentence; empty if nothing does. */
     Optional<String> trouble() {
-        return watch.trouble().or(this::consumerTrouble);
+        return watch.trouble().or(() -> first(lanes, this::consumerTrouble)).or(cancellations::trouble);
     }
 
     private Optional<String> look() {
         try {
-            return topic(topics.requests(), AclOperation.READ)
+            return first(lanes, lane -> topic(lane.topic(topics), AclOperation.READ))
                     .or(() -> topic(topics.completions(), AclOperation.WRITE))
                     .or(() -> topic(topics.deadLetters(), AclOperation.WRITE))
+                    .or(() -> cancellable ? topic(topics.cancellations(), AclOperation.READ) : Optional.empty())
                     .or(this::group);
         } catch (LookFailedException e) {
             if (e.getCause() instanceof AuthenticationException) {
@@ -146,7 +153,7 @@ class KafkaWatch {
     }
 
     private Optional<String> group() {
-        KafkaConsumer<byte[], byte[]> consumer = kafka.getConsumer(CHANNEL);
+        KafkaConsumer<byte[], byte[]> consumer = kafka.getConsumer(Lane.ORDINARY.channel());
         if (consumer == null) {
             return Optional.empty();
         }
@@ -177,15 +184,19 @@ class KafkaWatch {
         return "The worker has no right to %s the %s.".formatted(operation == AclOperation.READ ? "read" : "write", resource);
     }
 
-    private Optional<String> consumerTrouble() {
-        KafkaConsumer<byte[], byte[]> consumer = kafka.getConsumer(CHANNEL);
+    private static Optional<String> first(List<Lane> lanes, Function<Lane, Optional<String>> trouble) {
+        return lanes.stream().map(trouble).flatMap(Optional::stream).findFirst();
+    }
+
+    private Optional<String> consumerTrouble(Lane lane) {
+        KafkaConsumer<byte[], byte[]> consumer = kafka.getConsumer(lane.channel());
         if (consumer == null) {
-            return Optional.of("The consumer of requests is not there yet.");
+            return Optional.of("The consumer of %s requests is not there yet.".formatted(lane));
         }
         double poll = secondsAgo(consumer, "last-poll-seconds-ago");
         double heartbeat = secondsAgo(consumer, "last-heartbeat-seconds-ago");
         if (poll > PATIENCE.toSeconds()) {
-            return Optional.of("Requests have not been polled for %.0f s.".formatted(poll));
+            return Optional.of("The %s requests have not been polled for %.0f s.".formatted(lane, poll));
         }
         if (heartbeat < 0) {
             return Optional.of("The worker has not joined its consumer group yet.");

@@ -68,9 +68,10 @@ class SettingsCheck {
                     + "'; it must be a URI reference such as /darkroom.");
         }
         DarkroomConfig.Topics topics = config.topics();
-        List<String> names = List.of(topics.requests(), topics.completions(), topics.progress(), topics.deadLetters());
+        List<String> names = List.of(topics.requests(), topics.completions(), topics.progress(), topics.deadLetters(),
+                topics.cancellations(), topics.express());
         if (Set.copyOf(names).size() < names.size()) {
-            wrong.add("darkroom.topics.* are " + String.join(", ", names) + "; they must be four different topics.");
+            wrong.add("darkroom.topics.* are " + String.join(", ", names) + "; they must be six different topics.");
         }
         if (!canBeWritten(config.stateDir())) {
             wrong.add("darkroom.state-dir is " + config.stateDir() + "; it must be a folder that can be written to.");

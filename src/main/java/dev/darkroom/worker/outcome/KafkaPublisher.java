@@ -1,5 +1,6 @@
 package dev.darkroom.worker.outcome;
 
+import dev.darkroom.worker.KafkaSettings;
 import dev.darkroom.worker.Retries;
 import dev.darkroom.worker.WorkerThreads;
 import io.micrometer.core.instrument.MeterRegistry;
@@ -65,11 +66,7 @@ public class KafkaPublisher {
     KafkaPublisher(@Identifier("default-kafka-broker") Map<String, Object> kafka, Retries retries, MeterRegistry metrics) {
         this.retries = retries;
         Map<String, Object> settings = new HashMap<>(DEFAULTS);
-        kafka.forEach((name, value) -> {
-            if (ProducerConfig.configNames().contains(name)) {
-                settings.put(name, value);
-            }
-        });
+        settings.putAll(KafkaSettings.among(ProducerConfig.configNames(), kafka));
         if (kafka.containsKey(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG) || kafka.containsKey(ProducerConfig.LINGER_MS_CONFIG)) {
             // The client refuses a delivery time-out below their sum
             settings.remove(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, DEFAULTS.get(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG));

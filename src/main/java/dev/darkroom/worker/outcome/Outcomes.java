@@ -54,6 +54,11 @@ public class Outcomes {
                         + ", passed before the images were generated.");
     }
 
+    /** The request is not wanted any more. */
+    public void cancel(Job job) {
+        fail(job, FailureReason.CANCELLED, Optional.empty(), "The request was cancelled before its images were stored.");
+    }
+
     /** The request keeps ending the process: it gets its failed event, and its record goes to the dead-letter topic. */
     public void giveUp(Job job) {
         String message = "The worker ended during each of " + job.attempts() + " attempts at this request.";
@@ -76,7 +81,7 @@ public class Outcomes {
      * event follows from the record alone, so that it is the same whenever the record is delivered.
      */
     public void refuse(Claim claim, Failed failed) {
-        publish(claim, events.refusal(failed, claim.partition().partition(), claim.offset(), claim.timestamp()),
+        publish(claim, events.refusal(failed, claim.place(), claim.timestamp()),
                 Settlement.of(failed));
     }
 

@@ -53,6 +53,22 @@ class ClaimsTest {
     }
 
     @Test
+    void aLaneThatIsFullKeepsTheOtherFromNothing() throws Exception {
+        claim(0, 0);
+        claim(0, 1);
+        var third = claiming(claims, 2);
+        Claim express = Records.claim(claims, Lane.EXPRESS, Records.record(1, 7));
+        assertStillWaiting(third);
+        assertThat(claims.count()).isEqualTo(3);
+        assertThat(express.place()).isEqualTo("express-1-7");
+
+        express.settle(COMPLETED);
+        assertStillWaiting(third);
+        claims.close();
+        assertThat(third.get(5, TimeUnit.SECONDS)).isInstanceOf(Closed.class);
+    }
+
+    @Test
     void whoWaitsWhenTheWorkerClosesGetsNone() throws Exception {
         claim(0, 0);
         claim(0, 1);
@@ -137,10 +153,10 @@ class ClaimsTest {
     @Test
     void aRevokedPartitionIsNotClaimedUntilItIsAssignedAgain() throws Exception {
         revoke(MOMENT);
-        assertThat(claims.claim(Records.record(0, 0))).isInstanceOf(NotAssigned.class);
+        assertThat(claims.claim(Lane.ORDINARY, Records.record(0, 0))).isInstanceOf(NotAssigned.class);
 
         claims.assign(List.of(FIRST));
-        assertThat(claims.claim(Records.record(0, 0))).isInstanceOf(Claimed.class);
+        assertThat(claims.claim(Lane.ORDINARY, Records.record(0, 0))).isInstanceOf(Claimed.class);
     }
 
     @Test
@@ -256,7 +272,7 @@ class ClaimsTest {
     private static CompletableFuture<Answer> claiming(Claims claims, long offset) {
         return CompletableFuture.supplyAsync(() -> {
             try {
-                return claims.claim(Records.record(0, offset));
+                return claims.claim(Lane.ORDINARY, Records.record(0, offset));
             } catch (InterruptedException e) {
                 throw new IllegalStateException(e);
             }

@@ -8,6 +8,7 @@ import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.worker.Records;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
@@ -23,8 +24,10 @@ class BacklogTest {
     private static final GenerationParameters EULER = new GenerationParameters(
             128, 128, 20, SchedulerName.EULER_ANCESTRAL, 7.5, 1, DecoderName.FULL, true);
 
+    private static final double SHARE = 0.75;
+
     private final Records records = new Records();
-    private final Backlog backlog = new Backlog(Duration.ofMillis(5));
+    private final Backlog backlog = new Backlog(Duration.ofMillis(5), SHARE);
 
     @Test
     void jobsWithTheSameParametersShareABatch() throws Exception {
@@ -95,7 +98,7 @@ class BacklogTest {
 
     @Test
     void aLoneJobWaitsForCompanyOnlyAsLongAsTheLingerTime() throws Exception {
-        Backlog patient = new Backlog(Duration.ofMillis(200));
+        Backlog patient = new Backlog(Duration.ofMillis(200), SHARE);
         patient.add(records.job(0, 1), FINAL);
         long start = System.nanoTime();
 
@@ -105,7 +108,7 @@ class BacklogTest {
 
     @Test
     void aFullBatchDoesNotLinger() throws Exception {
-        Backlog patient = new Backlog(Duration.ofMinutes(5));
+        Backlog patient = new Backlog(Duration.ofMinutes(5), SHARE);
         patient.add(records.job(0, 4), FINAL);
         patient.add(records.job(1, 4), FINAL);
 
@@ -114,7 +117,7 @@ class BacklogTest {
 
     @Test
     void companyThatComesWithinTheLingerTimeIsTakenAlong() throws Exception {
-        Backlog patient = new Backlog(Duration.ofSeconds(10));
+        Backlog patient = new Backlog(Duration.ofSeconds(10), SHARE);
         patient.add(records.job(0, 4), FINAL);
         var batch = CompletableFuture.supplyAsync(() -> take(patient, 8));
         patient.add(records.job(1, 4), FINAL);
@@ -150,6 +153,55 @@ class BacklogTest {
     }
 
     @Test
+    void anExpressJobLeadsTheNextBatchWhereverItCame() throws Exception {
+        add(0, 4, FINAL);
+        add(1, 4, FINAL);
+        add(2, 8, FINAL);
+        addExpress(100, 1);
+
+        assertThat(takeOffsets(8)).containsExactly(100L, 0L);
+        assertThat(takeOffsets(8)).containsExactly(1L);
+        assertThat(backlog.size()).isEqualTo(1);
+    }
+
+    @Test
+    void othersGetTheirShareWhileExpressJobsKeepComing() throws Exception {
+        for (int offset = 0; offset < 12; offset++) {
+            add(offset, 8, FINAL);
+            addExpress(100 + offset, 8);
+        }
+
+        List<Long> leads = new ArrayList<>();
+        for (int batch = 0; batch < 12; batch++) {
+            leads.addAll(takeOffsets(8));
+        }
+        assertThat(leads).containsExactly(100L, 101L, 102L, 0L, 103L, 104L, 105L, 1L, 106L, 107L, 108L, 2L);
+    }
+
+    @Test
+    void anExpressJobThatFindsNoOtherIsOwedNothing() throws Exception {
+        for (int round = 0; round < 4; round++) {
+            add(round, 8, FINAL);
+            addExpress(100 + round, 8);
+            assertThat(takeOffsets(8)).containsExactly(100L + round);
+            assertThat(takeOffsets(8)).containsExactly((long) round);
+        }
+    }
+
+    @Test
+    void whatFitsIsTakenAlongFromTheOtherLane() throws Exception {
+        add(0, 1, EULER);
+        add(1, 4, FINAL);
+        addExpress(100, 3);
+        addExpress(101, 4);
+
+        assertThat(takeOffsets(8)).containsExactly(100L, 101L);
+        assertThat(takeOffsets(8)).containsExactly(0L);
+        addExpress(102, 4);
+        assertThat(takeOffsets(8)).containsExactly(102L, 1L);
+    }
+
+    @Test
     void closingEndsTheTaker() throws Exception {
         var taker = CompletableFuture.supplyAsync(() -> take(backlog, 8));
         backlog.close();
@@ -159,6 +211,10 @@ class BacklogTest {
 
     private void add(long offset, int count, GenerationParameters parameters) {
         backlog.add(records.job(offset, count), parameters);
+    }
+
+    private void addExpress(long offset, int count) {
+        backlog.add(records.expressJob(offset, count), FINAL);
     }
 
     private List<Long> takeOffsets(int largestBatch) {
