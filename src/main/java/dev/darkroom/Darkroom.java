@@ -10,10 +10,14 @@ import dev.darkroom.tools.Vocabulary;
 import dev.darkroom.tools.bench.BenchCommand;
 import dev.darkroom.tools.gpu.GpuCommand;
 import io.quarkus.runtime.Quarkus;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
@@ -22,7 +26,9 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.ScopeType;
+import picocli.CommandLine.Spec;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /** The command line. Without a subcommand it is the worker, so that containers and {@code quarkus:dev} need no arguments. */
@@ -41,6 +47,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             BenchCommand.class,
             GpuCommand.class,
             Darkroom.WorkerCommand.class,
+            Darkroom.CompletionCommand.class,
         },
         footerHeading = "%nExamples:%n",
         footer = {
@@ -83,7 +90,36 @@ public final class Darkroom implements Callable<Integer> {
             }
             return ExitCode.SOFTWARE;
         });
-        return commandLine.execute(args);
+        commandLine.setExecutionStrategy(Darkroom::execute);
+        int exitCode = commandLine.execute(args);
+        return lostOutput() ? ExitCode.SOFTWARE : exitCode;
+    }
+
+    /** Help is for commands that there are: picocli shows its own where it is asked for with one that there is not. */
+    private static int execute(ParseResult parsed) {
+        for (ParseResult at = parsed; at != null; at = at.subcommand()) {
+            if (!at.unmatched().isEmpty()) {
+                throw new UnmatchedArgumentException(at.commandSpec().commandLine(), at.unmatched());
+            }
+        }
+        return new CommandLine.RunLast().execute(parsed);
+    }
+
+    /** Whether standard output could not take what was printed. Java's own streams swallow that. */
+    private static boolean lostOutput() {
+        if (!System.out.checkError()) {
+            return false;
+        }
+        try {
+            // Only a write tells why. Nobody reads it: all before it was lost
+            new FileOutputStream(FileDescriptor.out).write('\n');
+        } catch (IOException e) {
+            // A reader that has seen enough, as `head`, is no fault
+            if (!"Broken pipe".equals(e.getMessage())) {
+                System.err.println("darkroom: standard output cannot be written to: " + e.getMessage());
+            }
+        }
+        return true;
     }
 
     private static void addVocabulary(UsageMessageSpec help) {
@@ -123,6 +159,23 @@ public final class Darkroom implements Callable<Integer> {
         @Override
         public Integer call() {
             return runWorker();
+        }
+    }
+
+    @Command(
+            name = "completion",
+            description = "Prints what makes a shell complete commands and options, for bash and zsh.",
+            footerHeading = "%nExample:%n",
+            footer = "  source <(./darkroom completion)")
+    static final class CompletionCommand implements Callable<Integer> {
+
+        @Spec
+        private CommandSpec spec;
+
+        @Override
+        public Integer call() {
+            System.out.print(AutoComplete.bash("darkroom", spec.root().commandLine()));
+            return ExitCode.OK;
         }
     }
 

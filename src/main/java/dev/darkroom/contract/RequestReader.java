@@ -6,6 +6,7 @@ import com.networknt.schema.ValidationMessage;
 import dev.darkroom.contract.ReadResult.Refused;
 import dev.darkroom.contract.ReadResult.Undecodable;
 import dev.darkroom.contract.ReadResult.Understood;
+import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
@@ -29,6 +30,11 @@ public final class RequestReader extends EventReader<ReadResult> {
 
     public RequestReader() {
         super(EventType.REQUESTED);
+    }
+
+    /** Reads a request as its sender would write it: whether it is one that may be sent. */
+    public ReadResult read(GenerationRequest request) {
+        return read(RequestJson.of(request).toString().getBytes(StandardCharsets.UTF_8));
     }
 
     @Override

@@ -9,6 +9,8 @@ import dev.darkroom.contract.ImageFormat;
 import dev.darkroom.contract.Outcome;
 import dev.darkroom.contract.Overrides;
 import dev.darkroom.contract.Progress;
+import dev.darkroom.contract.ReadResult;
+import dev.darkroom.contract.RequestReader;
 import dev.darkroom.diffusion.Profile;
 import dev.darkroom.worker.KafkaBinding;
 import dev.darkroom.worker.store.MinioImageStore;
@@ -16,6 +18,7 @@ import dev.darkroom.worker.store.StoreSettings;
 import io.cloudevents.CloudEvent;
 import java.io.IOException;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -96,6 +99,9 @@ public final class DemoCommand implements Callable<Integer> {
                     + "CPU.")
     private boolean gpu;
 
+    @Option(names = "--json", description = "Prints the completed event as a line of JSON instead.")
+    private boolean json;
+
     @Override
     public Integer call() throws IOException {
         // The launcher has put into the environment what setup wrote down
@@ -108,12 +114,16 @@ public final class DemoCommand implements Callable<Integer> {
                     .formatted(count, MAX_COUNT));
         }
         GenerationRequest request = request();
+        if (new RequestReader().read(request) instanceof ReadResult.Refused refused) {
+            throw new ParameterException(spec.commandLine(), refused.message());
+        }
         Folders.create(out);
         NativeLibraries.announce(progress);
-        Path logs = Home.scratch("demo-" + ProcessHandle.current().pid());
+        Scratch scratch = Scratch.of("demo");
+        Path logs = scratch.folder();
         long begin = System.nanoTime();
         progress.show("starting a Kafka broker and an S3 store …");
-        int exitCode;
+        int exitCode = ExitCode.SOFTWARE;
         try (StackProcess stack = StackProcess.start(logs.resolve("stack.log"))) {
             progress.end("broker and store  ready after " + ProgressLine.since(begin));
             progress.show("starting the worker and loading its model …");
@@ -124,11 +134,8 @@ public final class DemoCommand implements Callable<Integer> {
                 progress.end("worker            ready after " + ProgressLine.since(workerBegin));
                 return talk(stack, request);
             });
-        }
-        if (exitCode == ExitCode.OK) {
-            Folders.delete(logs);
-        } else {
-            System.err.println("Logs: " + logs);
+        } finally {
+            scratch.end(exitCode == ExitCode.OK);
         }
         return exitCode;
     }
@@ -160,7 +167,11 @@ public final class DemoCommand implements Callable<Integer> {
         List<Path> files = download(stack, completed);
         Path eventFile = out.resolve(request.requestId() + ".json");
         Files.write(eventFile, Json.indented(Events.toStructured(event)));
-        tell(completed, files, eventFile);
+        if (json) {
+            System.out.println(new String(Events.toStructured(event), StandardCharsets.UTF_8));
+        } else {
+            tell(completed, files, eventFile);
+        }
         return ExitCode.OK;
     }
 

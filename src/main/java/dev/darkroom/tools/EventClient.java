@@ -10,6 +10,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
@@ -116,14 +117,20 @@ public final class EventClient implements AutoCloseable {
         unacknowledged.add(producer.send(message));
     }
 
-    /** Waits until the broker has acknowledged all that was sent. */
-    public void flush() {
+    /**
+     * Waits until the broker has acknowledged all that was sent.
+     *
+     * @return where each went, in the order in which they were sent
+     */
+    public List<RecordMetadata> flush() {
         try {
             producer.flush();
+            List<RecordMetadata> sent = new ArrayList<>();
             for (Future<RecordMetadata> each : unacknowledged) {
-                each.get();
+                sent.add(each.get());
             }
             unacknowledged.clear();
+            return sent;
         } catch (ExecutionException e) {
             if (e.getCause() instanceof TimeoutException timeout) {
                 throw silence(timeout);
@@ -137,14 +144,20 @@ public final class EventClient implements AutoCloseable {
 
     /** Waits a moment for events on the topics that are followed. Records that carry none are passed over. */
     public void poll(Duration timeout, Consumer<CloudEvent> listener) {
-        for (ConsumerRecord<byte[], byte[]> message : consumer.poll(timeout)) {
-            CloudEvent event;
-            try {
-                event = KafkaBinding.toEvent(message.headers(), message.value());
-            } catch (CloudEventRWException e) {
-                continue;
-            }
-            listener.accept(event);
+        pollRecords(timeout, message -> event(message).ifPresent(listener));
+    }
+
+    /** Waits a moment for records of any kind on the topics that are followed. */
+    void pollRecords(Duration timeout, Consumer<ConsumerRecord<byte[], byte[]>> listener) {
+        consumer.poll(timeout).forEach(listener);
+    }
+
+    /** The event that a record carries; empty if it carries none. */
+    static Optional<CloudEvent> event(ConsumerRecord<byte[], byte[]> message) {
+        try {
+            return Optional.of(KafkaBinding.toEvent(message.headers(), message.value()));
+        } catch (CloudEventRWException e) {
+            return Optional.empty();
         }
     }
 

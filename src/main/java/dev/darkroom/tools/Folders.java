@@ -2,6 +2,8 @@ package dev.darkroom.tools;
 
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
@@ -22,8 +24,13 @@ public final class Folders {
     public static Path create(Path folder) {
         try {
             return Files.createDirectories(folder);
+        } catch (FileAlreadyExistsException e) {
+            throw new CommandException("The folder %s cannot be made: %s is a file.".formatted(folder, e.getFile()), e);
+        } catch (AccessDeniedException e) {
+            throw new CommandException("The folder %s cannot be made: %s may not be written to.".formatted(folder, e.getFile()),
+                    e);
         } catch (IOException e) {
-            throw new CommandException("The folder " + folder + " cannot be made: " + e.getMessage(), e);
+            throw new CommandException("The folder %s cannot be made: %s.".formatted(folder, e.getMessage()), e);
         }
     }
 

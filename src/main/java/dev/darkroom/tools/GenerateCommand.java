@@ -4,7 +4,11 @@ import com.fasterxml.jackson.annotation.JsonInclude;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import dev.darkroom.contract.Completed;
+import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.contract.ImageFormat;
+import dev.darkroom.contract.Overrides;
+import dev.darkroom.contract.ReadResult;
+import dev.darkroom.contract.RequestReader;
 import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationException;
@@ -38,6 +42,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -80,6 +85,7 @@ public final class GenerateCommand implements Callable<Integer> {
     private static final int INTERRUPTED = 130;
 
     private final ImageEncoder encoder = new ImageEncoder();
+    private final RequestReader requests = new RequestReader();
 
     @Spec
     private CommandSpec spec;
@@ -263,6 +269,7 @@ public final class GenerateCommand implements Callable<Integer> {
         for (int i = 0; i < texts.size(); i++) {
             for (int k = 0; k < count; k++) {
                 try {
+                    requireRequestable(texts.get(i));
                     images.add(new ImagePrompt(texts.get(i), negativePrompt, promptSyntax, first + i + k));
                 } catch (UnsupportedParametersException e) {
                     throw wrong(e.getMessage());
@@ -270,6 +277,15 @@ public final class GenerateCommand implements Callable<Integer> {
             }
         }
         return images;
+    }
+
+    /** What no request may ask for is not drawn here either. */
+    private void requireRequestable(String text) {
+        GenerationRequest request = new GenerationRequest("generate", text, negativePrompt, promptSyntax.label(),
+                profile.label(), Overrides.NONE, OptionalLong.empty(), 1, format, Optional.empty(), Map.of());
+        if (requests.read(request) instanceof ReadResult.Refused refused) {
+            throw wrong(refused.message());
+        }
     }
 
     private List<String> promptLines() throws IOException {

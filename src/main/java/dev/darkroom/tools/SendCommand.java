@@ -15,18 +15,24 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.header.Header;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Model.CommandSpec;
@@ -84,8 +90,12 @@ public final class SendCommand implements Callable<Integer> {
             description = "Where outcomes come from, for --wait.")
     private String completions;
 
+    @Option(names = "--dead-letters-topic", defaultValue = "${env:DARKROOM_TOPICS_DEAD_LETTERS:-darkroom.requests-dlq}",
+            description = "Where lines go that are no requests, for --wait with --no-validate.")
+    private String deadLetters;
+
     @Option(names = "--wait", description = "Waits for the outcome of every request and prints each event as a line of JSON. "
-            + "Exit code 1 if one failed.")
+            + "Exit code 1 if one failed. With --no-validate also for lines that become dead letters.")
     private boolean wait;
 
     @Option(names = "--timeout", paramLabel = "SECONDS", defaultValue = "600", description = "How long --wait waits.")
@@ -103,46 +113,75 @@ public final class SendCommand implements Callable<Integer> {
         List<Message> messages = read();
         try (EventClient client = new EventClient(bootstrapServers)) {
             if (wait) {
-                client.follow(List.of(completions));
+                client.follow(unchecked ? List.of(completions, deadLetters) : List.of(completions));
             }
             for (Message message : messages) {
                 client.send(message.record());
             }
-            client.flush();
+            List<RecordMetadata> sent = client.flush();
             System.err.printf("%d %s sent to %s at %s%n", messages.size(),
                     messages.size() == 1 ? "request" : "requests", topic, bootstrapServers);
-            return wait ? await(client, messages) : ExitCode.OK;
+            return wait ? await(client, messages, sent) : ExitCode.OK;
         }
     }
 
-    private int await(EventClient client, List<Message> messages) {
+    /** @param sent where each message went */
+    private int await(EventClient client, List<Message> messages, List<RecordMetadata> sent) {
         ProgressLine progress = ProgressLine.onStandardError();
-        Set<String> open = new LinkedHashSet<>();
-        messages.forEach(message -> message.requestId().ifPresent(open::add));
+        // A message with an id is answered under that; one without is known by its place alone
+        Map<String, Message> byId = new LinkedHashMap<>();
+        Map<String, Message> byPlace = new LinkedHashMap<>();
+        for (int i = 0; i < messages.size(); i++) {
+            Message message = messages.get(i);
+            message.requestId().ifPresent(id -> byId.put(id, message));
+            if (unchecked) {
+                byPlace.put(place(topic, sent.get(i).partition(), sent.get(i).offset()), message);
+            }
+        }
+        // Of lines with the same id the last stands for all: they have one outcome
+        Set<Message> open = new LinkedHashSet<>(messages);
+        open.removeIf(message -> message.requestId().isPresent() && byId.get(message.requestId().get()).line() != message.line());
         int total = open.size();
-        List<Failed> failures = new ArrayList<>();
+        List<String> failures = new ArrayList<>();
         long deadline = System.nanoTime() + Duration.ofSeconds(timeout).toNanos();
         while (!open.isEmpty()) {
             if (System.nanoTime() > deadline) {
                 progress.clear();
                 throw new CommandException("After %d s there is no outcome for %d of %d requests, %s among them.".formatted(
-                        timeout, open.size(), total, open.iterator().next()));
+                        timeout, open.size(), total, open.iterator().next().name()));
             }
             progress.show("outcomes", total - open.size(), total);
-            client.poll(POLL, event -> {
-                if (event.getSubject() != null && open.remove(event.getSubject())) {
+            client.pollRecords(POLL, record -> {
+                if (record.topic().equals(deadLetters)) {
+                    Message message = byPlace.get(place(header(record, "dead-letter-topic"),
+                            header(record, "dead-letter-partition"), header(record, "dead-letter-offset")));
+                    if (message != null && open.remove(message)) {
+                        failures.add("%s is a dead letter: %s".formatted(message.name(), header(record, "dead-letter-reason")));
+                    }
+                    return;
+                }
+                EventClient.event(record).filter(event -> open.remove(byId.get(event.getSubject()))).ifPresent(event -> {
                     progress.clear();
                     System.out.println(new String(Events.toStructured(event), StandardCharsets.UTF_8));
                     if (Events.outcome(event) instanceof Failed failed) {
-                        failures.add(failed);
+                        failures.add("%s failed: %s".formatted(failed.requestId(), failed.message()));
                     }
-                }
+                });
             });
         }
         progress.clear();
-        failures.forEach(failed -> System.err.printf("%s failed: %s%n", failed.requestId(), failed.message()));
+        failures.forEach(System.err::println);
         System.err.printf("%d completed, %d failed%n", total - failures.size(), failures.size());
         return failures.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    private static String place(Object topic, Object partition, Object offset) {
+        return topic + "-" + partition + "-" + offset;
+    }
+
+    private static String header(ConsumerRecord<byte[], byte[]> record, String name) {
+        Header header = record.headers().lastHeader(name);
+        return header == null ? "" : new String(header.value(), StandardCharsets.UTF_8);
     }
 
     private List<Message> read() throws IOException {
@@ -160,14 +199,14 @@ public final class SendCommand implements Callable<Integer> {
                 byte[] value = line.getBytes(StandardCharsets.UTF_8);
                 if (unchecked) {
                     Optional<String> id = requestId(value);
-                    messages.add(new Message(id, new ProducerRecord<>(topic, id.orElse(null), value)));
+                    messages.add(new Message(number, id, new ProducerRecord<>(topic, id.orElse(null), value)));
                     continue;
                 }
                 ReadResult result = reader.read(value);
                 if (result instanceof ReadResult.Understood understood) {
                     GenerationRequest request = understood.request();
                     CloudEvent event = events.of(request, Instant.now());
-                    messages.add(new Message(Optional.of(request.requestId()),
+                    messages.add(new Message(number, Optional.of(request.requestId()),
                             KafkaBinding.toRecord(topic, request.requestId(), event)));
                 } else if (result instanceof ReadResult.Refused refused) {
                     faults.add("line %d: %s".formatted(number, refused.message()));
@@ -187,11 +226,16 @@ public final class SendCommand implements Callable<Integer> {
     }
 
     private BufferedReader open() throws IOException {
+        if (Files.isDirectory(Path.of(file))) {
+            throw new ParameterException(spec.commandLine(), file + " is a folder; it must be a file of JSON lines");
+        }
         try {
             InputStream in = file.equals("-") ? System.in : Files.newInputStream(Path.of(file));
             return new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
         } catch (NoSuchFileException e) {
             throw new ParameterException(spec.commandLine(), "there is no file " + file);
+        } catch (AccessDeniedException e) {
+            throw new ParameterException(spec.commandLine(), "the file " + file + " may not be read");
         }
     }
 
@@ -205,6 +249,11 @@ public final class SendCommand implements Callable<Integer> {
         }
     }
 
-    private record Message(Optional<String> requestId, ProducerRecord<String, byte[]> record) {
+    /** @param line from 1 */
+    private record Message(int line, Optional<String> requestId, ProducerRecord<String, byte[]> record) {
+
+        String name() {
+            return requestId.orElse("line " + line);
+        }
     }
 }

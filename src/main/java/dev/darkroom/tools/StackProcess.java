@@ -43,7 +43,7 @@ public final class StackProcess implements AutoCloseable {
     public static StackProcess start(Path log, String... options) {
         Process process;
         try {
-            process = new ProcessBuilder(command(options)).redirectError(log.toFile()).start();
+            process = new ProcessBuilder(command(log, options)).redirectError(log.toFile()).start();
         } catch (IOException e) {
             throw new CommandException("The embedded broker and store cannot be started: " + e.getMessage(), e);
         }
@@ -56,7 +56,7 @@ public final class StackProcess implements AutoCloseable {
         }
     }
 
-    private static List<String> command(String... options) {
+    private static List<String> command(Path log, String... options) {
         Path classpath = Home.resolve("target/stack.classpath");
         Path classes = Home.resolve("target/classes");
         if (!Files.exists(classpath) || !Files.isDirectory(classes)) {
@@ -67,6 +67,8 @@ public final class StackProcess implements AutoCloseable {
         // Ctrl-C reaches every process of the terminal; the servers must outlive the worker that drains through them
         command.addAll(List.of("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+        // What it leaves when it is killed goes with the rest of its run
+        command.add("-Djava.io.tmpdir=" + log.toAbsolutePath().getParent());
         command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
         command.add("-cp");
         try {
@@ -106,6 +108,11 @@ public final class StackProcess implements AutoCloseable {
         } catch (IOException e) {
             return "";
         }
+    }
+
+    /** All of the addresses and keys. */
+    JsonNode addresses() {
+        return addresses;
     }
 
     /** The broker's address, as {@code localhost:19092}. */

@@ -1,9 +1,9 @@
 package dev.darkroom.torch;
 
 import ai.djl.Device;
-import ai.djl.MalformedModelException;
-import ai.djl.Model;
 import ai.djl.engine.EngineException;
+import ai.djl.ndarray.NDManager;
+import ai.djl.pytorch.engine.PtNDManager;
 import ai.djl.pytorch.engine.PtSymbolBlock;
 import ai.djl.pytorch.jni.IValue;
 import ai.djl.pytorch.jni.IValueUtils;
@@ -16,10 +16,12 @@ import java.util.function.Function;
 /** A module of this package that has no weights, but methods: DJL calls modules and nothing else. */
 final class ScriptMethods implements AutoCloseable {
 
-    private final Model model;
+    private final PtNDManager manager;
+    private final PtSymbolBlock module;
 
-    private ScriptMethods(Model model) {
-        this.model = model;
+    private ScriptMethods(PtNDManager manager, PtSymbolBlock module) {
+        this.manager = manager;
+        this.module = module;
     }
 
     /**
@@ -28,15 +30,15 @@ final class ScriptMethods implements AutoCloseable {
      * @throws EngineException if torch does not know what its methods call
      */
     static ScriptMethods load(String resource, Device device) {
-        Model model = Model.newInstance(resource, device, ComputeDevice.ENGINE);
-        try (InputStream module = ScriptMethods.class.getResourceAsStream(resource)) {
-            model.load(module);
-            return new ScriptMethods(model);
+        PtNDManager manager = (PtNDManager) NDManager.newBaseManager(device, ComputeDevice.ENGINE);
+        try (InputStream stream = ScriptMethods.class.getResourceAsStream(resource)) {
+            // DJL's Model would make a temporary folder for it, and leave that where the process is killed
+            return new ScriptMethods(manager, JniUtils.loadModule(manager, stream, false, false));
         } catch (EngineException e) {
-            model.close();
+            manager.close();
             throw e;
-        } catch (IOException | MalformedModelException e) {
-            model.close();
+        } catch (IOException e) {
+            manager.close();
             throw new DeviceException(resource + " cannot be read: " + e.getMessage(), e);
         }
     }
@@ -50,7 +52,7 @@ final class ScriptMethods implements AutoCloseable {
     <T> T call(String method, Function<IValue, T> result, IValue... arguments) {
         // For the calling thread: torch would otherwise profile the first runs of a method that has nothing to optimise
         JniUtils.setGraphExecutorOptimize(false);
-        try (IValue returned = IValueUtils.runMethod((PtSymbolBlock) model.getBlock(), method, arguments)) {
+        try (IValue returned = IValueUtils.runMethod(module, method, arguments)) {
             return result.apply(returned);
         } finally {
             Arrays.stream(arguments).forEach(IValue::close);
@@ -59,6 +61,7 @@ final class ScriptMethods implements AutoCloseable {
 
     @Override
     public void close() {
-        model.close();
+        module.close();
+        manager.close();
     }
 }

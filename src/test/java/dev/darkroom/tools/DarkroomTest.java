@@ -2,7 +2,16 @@ package dev.darkroom.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.darkroom.Darkroom;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -40,6 +49,10 @@ class DarkroomTest {
             cancel                               | Missing required parameter: 'ID'
             cancel a a/b                         | 'a/b' is no request id: the request id is not 1 to 64 of letters
             send no-such-file                    | there is no file no-such-file
+            send src                             | src is a folder; it must be a file of JSON lines
+            stack --kafka-port 70000             | --kafka-port is 70000; it must be 1 to 65535, or 0 for any that is free
+            NONSENSE --help                      | Unmatched argument at index 0: 'NONSENSE'
+            bench nonsense --help                | Unmatched argument at index 1: 'nonsense'
             """)
     void wrongArgumentsAreToldAndExitWith2(String arguments, String sentence) {
         CommandLineRun run = CommandLineRun.of(arguments.split(" "));
@@ -50,7 +63,7 @@ class DarkroomTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "worker", "bench", "gpu"})
+    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "worker", "bench", "gpu", "completion"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 
@@ -65,6 +78,56 @@ class DarkroomTest {
 
         assertThat(run.exitCode()).isZero();
         assertThat(run.out()).startsWith("Usage: darkroom gpu " + command).contains("Example");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"demo", "generate"})
+    void whatNoRequestMayAskForIsRefusedBeforeAnythingStarts(String command) {
+        assertThat(CommandLineRun.of(command, "  ").err()).contains("prompt");
+        CommandLineRun run = CommandLineRun.of(command, "x".repeat(2001));
+
+        assertThat(run.err()).contains("prompt must be a text of 1 to 2000 characters, but is a text of 2001 characters.");
+        assertThat(run.out()).isEmpty();
+        assertThat(run.exitCode()).isEqualTo(2);
+    }
+
+    @Test
+    void aFolderThatCannotBeMadeIsExplained(@TempDir Path folder) throws IOException {
+        Path file = Files.writeString(folder.resolve("file"), "");
+
+        assertThat(CommandLineRun.of("generate", "a", "--out", file.toString()).err())
+                .contains("The folder " + file + " cannot be made: " + file + " is a file.");
+        assertThat(CommandLineRun.of("demo", "a", "--out", file + "/below").err())
+                .contains("/below cannot be made: " + file + "/below: Not a directory.");
+    }
+
+    @Test
+    void aPortThatIsTakenIsNamed() throws IOException {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            String port = String.valueOf(taken.getLocalPort());
+
+            assertThat(CommandLineRun.of("stack", "--kafka-port", port).err())
+                    .contains("Port " + port + " (--kafka-port) is taken");
+            assertThat(CommandLineRun.of("stack", "--kafka-port", "0", "--store-port", port).err())
+                    .contains("Port " + port + " (--store-port) is taken");
+        }
+    }
+
+    @Test
+    void outputThatIsLostIsAFailure() throws IOException {
+        PrintStream real = System.out;
+        try (PrintStream full = new PrintStream(new FileOutputStream("/dev/full"))) {
+            System.setOut(full);
+            assertThat(Darkroom.run("--help")).isEqualTo(1);
+        } finally {
+            System.setOut(real);
+        }
+    }
+
+    @Test
+    void shellsCompleteEveryCommand() {
+        assertThat(CommandLineRun.of("completion").out()).contains("complete -F _complete_darkroom -o default darkroom")
+                .contains("'--negative-prompt'");
     }
 
     @Test

@@ -12,9 +12,13 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.StringDeserializer;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -113,6 +117,24 @@ class SendCommandTest {
             assertThat(KafkaBinding.read(new CancellationReader(), record.headers(), record.value()))
                     .isEqualTo(new CancellationReader.Understood(new Cancellation(record.key())));
         }).extracting(ConsumerRecord::key).containsExactlyInAnyOrder("r-1", "r-2");
+    }
+
+    @Test
+    void waitingCountsALineThatBecomesADeadLetter() throws Exception {
+        CompletableFuture<CommandLineRun> run = CompletableFuture.supplyAsync(() ->
+                send("deadTopic", "nonsense\n", "--no-validate", "--wait", "--timeout", "60", "--dead-letters-topic", "deads"));
+        ConsumerRecord<String, byte[]> sent = records("deadTopic", 1).get(0);
+        try (var producer = new KafkaProducer<>(Map.of("bootstrap.servers", stack.bootstrapServers()),
+                new ByteArraySerializer(), new ByteArraySerializer())) {
+            var letter = new ProducerRecord<byte[], byte[]>("deads", sent.value());
+            Map.of("reason", "the value is not JSON", "topic", sent.topic(), "partition", "" + sent.partition(),
+                    "offset", "" + sent.offset()).forEach((name, value) ->
+                    letter.headers().add("dead-letter-" + name, value.getBytes(StandardCharsets.UTF_8)));
+            producer.send(letter).get();
+        }
+
+        assertThat(run.get().err()).contains("line 1 is a dead letter: the value is not JSON").contains("0 completed, 1 failed");
+        assertThat(run.get().exitCode()).isEqualTo(1);
     }
 
     @Test

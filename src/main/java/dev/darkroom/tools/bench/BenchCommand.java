@@ -6,11 +6,10 @@ import dev.darkroom.diffusion.Profile;
 import dev.darkroom.tools.DeviceOption;
 import dev.darkroom.tools.EmbeddedWorker;
 import dev.darkroom.tools.EventClient;
-import dev.darkroom.tools.Folders;
-import dev.darkroom.tools.Home;
 import dev.darkroom.tools.ProfileOption;
 import dev.darkroom.tools.ProgressLine;
 import dev.darkroom.tools.QuietLog;
+import dev.darkroom.tools.Scratch;
 import dev.darkroom.tools.StackProcess;
 import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.worker.generate.GeneratorSource;
@@ -103,18 +102,16 @@ public final class BenchCommand implements Callable<Integer> {
                     "--requests is %d; for %d workers it must be at least %d, one for each partition".formatted(
                             requests, devices.size(), partitions));
         }
-        Path folder = Home.scratch("bench-" + ProcessHandle.current().pid());
-        int exitCode;
+        Scratch scratch = Scratch.of("bench");
+        Path folder = scratch.folder();
+        int exitCode = ExitCode.SOFTWARE;
         progress.show("starting a Kafka broker, an S3 store and the worker …");
         try (StackProcess stack = StackProcess.start(folder.resolve("stack.log"))) {
             exitCode = devices.isEmpty()
                     ? EmbeddedWorker.run(stack, folder, settings(), () -> measure(stack))
                     : measureWorkers(stack, folder);
-        }
-        if (exitCode == ExitCode.OK) {
-            Folders.delete(folder);
-        } else {
-            System.err.println("Logs: " + folder);
+        } finally {
+            scratch.end(exitCode == ExitCode.OK);
         }
         return exitCode;
     }

@@ -6,10 +6,13 @@ import dev.darkroom.diffusion.Profile;
 import dev.darkroom.tools.ChildCommand;
 import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.DeviceOption;
-import dev.darkroom.tools.Home;
+import dev.darkroom.tools.Folders;
 import dev.darkroom.tools.ProfileOption;
 import dev.darkroom.tools.ProgressLine;
+import dev.darkroom.tools.Scratch;
 import dev.darkroom.torch.BundleException;
+import dev.darkroom.torch.CudaDriver;
+import dev.darkroom.torch.DeviceException;
 import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.torch.ModelBundle;
 import java.io.IOException;
@@ -113,13 +116,17 @@ final class GpuBenchCommand implements Callable<Integer> {
             description = "The CUDA index of a GPU, or cpu. DARKROOM_DEVICE_INDEX's, or 0, unless given.")
     private DeviceSelection device;
 
-    @Option(names = "--out", paramLabel = "FILE", defaultValue = "docs/benchmarks/gpu.json", description = "The report.")
+    @Option(names = "--out", paramLabel = "FILE", defaultValue = "out/gpu.json", description = "The report.")
     private Path out;
 
     @Override
     public Integer call() throws IOException {
-        Files.createDirectories(out.toAbsolutePath().getParent());
-        Path logs = Home.scratch("bench-gpu-" + ProcessHandle.current().pid());
+        Folders.create(out.toAbsolutePath().getParent());
+        requireDevice();
+        Scratch scratch = Scratch.of("bench-gpu");
+        // They belong to the report
+        scratch.keep();
+        Path logs = scratch.folder();
         GpuReport report = new GpuReport(out, "./darkroom "
                 + String.join(" ", spec.commandLine().getParseResult().originalArgs()), new ArithmeticCeiling(ceiling));
         if (profiles == null) {
@@ -149,8 +156,19 @@ final class GpuBenchCommand implements Callable<Integer> {
         progress.clear();
         System.out.print(report.toText());
         failures.forEach(failure -> System.err.println("darkroom bench gpu: " + failure));
-        System.err.println("Report: " + out + "  Logs: " + logs);
+        System.err.println((report.isEmpty() ? "No report, as nothing was measured." : "Report: " + out) + "  Logs: " + logs);
         return failures.isEmpty() ? ExitCode.OK : ExitCode.SOFTWARE;
+    }
+
+    /** Every profile would fail by itself, one after the other. */
+    private void requireDevice() {
+        try {
+            if (!device.isCpu()) {
+                CudaDriver.gpu(device.index());
+            }
+        } catch (DeviceException e) {
+            throw new CommandException("Nothing was measured: " + e.getMessage(), e);
+        }
     }
 
     private List<Profile> drawable() {

@@ -20,7 +20,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.stream.StreamSupport;
 
-/** {@code docs/benchmarks/gpu.json}, written anew after every measurement: a run that is cut off keeps what it has. */
+/** What {@code darkroom bench gpu} measured, written anew after every measurement: a run that is cut off keeps what it has. */
 final class GpuReport {
 
     private static final ObjectMapper JSON = new ObjectMapper();
@@ -141,6 +141,11 @@ final class GpuReport {
     void workers(JsonNode measured) throws IOException {
         report.set("workers", measured);
         write();
+    }
+
+    /** Whether nothing was measured, so that there is no file. */
+    boolean isEmpty() {
+        return rows.isEmpty();
     }
 
     private void write() throws IOException {

@@ -1,5 +1,7 @@
 package dev.darkroom.tools.gpu;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.DeviceOption;
 import dev.darkroom.tools.Home;
@@ -13,12 +15,14 @@ import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.torch.ModelBundle;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Option;
 
 /**
  * {@code darkroom gpu doctor}: what is there, what is missing, and whether the next start will run compiled. The launcher gives
@@ -36,7 +40,18 @@ import picocli.CommandLine.ExitCode;
 final class DoctorCommand implements Callable<Integer> {
 
     private final Map<String, String> environment;
+    private final List<Part> parts = new ArrayList<>();
     private boolean compiled = true;
+
+    @Option(names = "--json", description = "Prints one line of JSON instead.")
+    private boolean json;
+
+    /** A part of what the worker needs: what there is, or the sentence that says what is missing. */
+    private record Part(String part, boolean ok, String found) {
+    }
+
+    private record Findings(boolean compiled, List<Part> parts) {
+    }
 
     DoctorCommand() {
         this(System.getenv());
@@ -47,7 +62,7 @@ final class DoctorCommand implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() {
+    public Integer call() throws JsonProcessingException {
         QuietLog.warningsToStandardError();
         // What only setup needs is told, and does not count
         tell("compiler", () -> Machine.here().askCompiler());
@@ -64,6 +79,13 @@ final class DoctorCommand implements Callable<Integer> {
         if (compiled) {
             tell("packages", this::packages);
         }
+        if (json) {
+            System.out.println(new ObjectMapper().writeValueAsString(new Findings(compiled, parts)));
+            return compiled ? ExitCode.OK : ExitCode.SOFTWARE;
+        }
+        for (Part part : parts) {
+            System.out.printf("%-8s %-11s %s%n", part.ok() ? "ok" : "missing", part.part(), part.found());
+        }
         System.out.println(compiled
                 ? "\nThe next start of `generate`, `worker` or `bench` runs compiled."
                 : "\nThe next start does not run compiled. What `darkroom gpu setup` makes, it makes again:\n\n  "
@@ -71,13 +93,12 @@ final class DoctorCommand implements Callable<Integer> {
         return compiled ? ExitCode.OK : ExitCode.SOFTWARE;
     }
 
-    /** Prints a line: what there is, or the sentence that says what is missing. */
     private void tell(String part, Supplier<String> look) {
         try {
-            System.out.printf("ok       %-11s %s%n", part, look.get());
+            parts.add(new Part(part, true, look.get()));
         } catch (CommandException | DeviceException | BundleException e) {
             compiled = false;
-            System.out.printf("missing  %-11s %s%n", part, e.getMessage());
+            parts.add(new Part(part, false, e.getMessage()));
         }
     }
 

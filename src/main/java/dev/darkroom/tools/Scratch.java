@@ -1,0 +1,104 @@
+package dev.darkroom.tools;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+
+/**
+ * A folder for the logs and the state of one run of a command, below {@code .darkroom}. The command deletes it where all went
+ * well, and keeps it where not; an interrupt deletes it. What a killed run leaves, the next run of the same command removes,
+ * as it does the logs of runs that failed more than a day ago.
+ */
+public final class Scratch {
+
+    private static final Duration KEPT = Duration.ofDays(1);
+    private static final String FAILED = "failed";
+
+    private final Path folder;
+    private final Thread atInterrupt = new Thread(this::deleteQuietly);
+
+    private Scratch(Path folder) {
+        this.folder = folder;
+    }
+
+    /** A folder for this process. */
+    public static Scratch of(String command) {
+        removeOld(Home.scratch(""), Pattern.compile(Pattern.quote(command) + "-(\\d+)"));
+        Scratch scratch = new Scratch(Home.scratch(command + "-" + ProcessHandle.current().pid()));
+        Runtime.getRuntime().addShutdownHook(scratch.atInterrupt);
+        return scratch;
+    }
+
+    /** It is there. */
+    public Path folder() {
+        return folder;
+    }
+
+    private static void removeOld(Path all, Pattern name) {
+        try (Stream<Path> found = Files.list(all)) {
+            for (Path folder : found.toList()) {
+                Matcher matcher = name.matcher(folder.getFileName().toString());
+                if (matcher.matches() && ended(matcher.group(1)) && !wanted(folder.resolve(FAILED))) {
+                    Folders.delete(folder);
+                }
+            }
+        } catch (IOException | UncheckedIOException e) {
+            // Another process removes it at the same time, or it is not ours to remove: no reason not to run
+        }
+    }
+
+    private static boolean ended(String pid) {
+        return ProcessHandle.of(Long.parseLong(pid)).isEmpty();
+    }
+
+    private static boolean wanted(Path failed) throws IOException {
+        return Files.exists(failed) && Files.getLastModifiedTime(failed).toInstant().isAfter(Instant.now().minus(KEPT));
+    }
+
+    /**
+     * Removes it where the run went well, and else says on standard error where the logs are.
+     *
+     * @param well whether it did
+     */
+    public void end(boolean well) {
+        if (well) {
+            settle();
+            Folders.delete(folder);
+        } else {
+            keep();
+            System.err.println("Logs: " + folder);
+        }
+    }
+
+    private void deleteQuietly() {
+        try {
+            Folders.delete(folder);
+        } catch (UncheckedIOException e) {
+            // Something still writes to it: the next run will find it
+        }
+    }
+
+    private void settle() {
+        try {
+            Runtime.getRuntime().removeShutdownHook(atInterrupt);
+        } catch (IllegalStateException e) {
+            // An interrupt came at this very moment
+        }
+    }
+
+    /** Keeps it for somebody who wants to know more about the run. */
+    public void keep() {
+        settle();
+        try {
+            Files.writeString(folder.resolve(FAILED), "");
+        } catch (IOException e) {
+            // The logs are there now, and that is what counts
+        }
+    }
+}
