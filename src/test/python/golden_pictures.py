@@ -20,7 +20,7 @@ import numpy as np
 import torch
 import transformers
 from diffusers import DDIMScheduler, EulerDiscreteScheduler, StableDiffusionImg2ImgPipeline, StableDiffusionInpaintPipeline
-from PIL import Image
+from PIL import Image, ImageOps
 
 from darkroom_bench.pipeline import SCHEDULERS, load_pipeline, load_tiny
 from darkroom_bundle.bundle import Offer, write_bundle
@@ -84,6 +84,40 @@ def make_pictures(directory: Path) -> list[tuple[Image.Image, Image.Image]]:
         mask.save(directory / f"mask-{index}.png", optimize=True)
         pictures.append((picture, mask))
     return pictures
+
+
+def make_files(directory: Path) -> None:
+    """A picture in the ways in which files hold pictures; `upright.png` is what they show."""
+    directory.mkdir()
+    upright = Image.new("RGB", (24, 16), (250, 250, 250))
+    upright.paste((200, 30, 30), (0, 0, 8, 8))
+    upright.paste((30, 160, 40), (8, 0, 16, 16))
+    upright.paste((40, 50, 190), (16, 8, 24, 16))
+    upright.save(directory / "upright.png")
+    undo = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }  # fmt: skip
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        turned = upright.transpose(undo[orientation]) if orientation in undo else upright
+        turned.save(directory / f"orientation-{orientation}.jpg", quality=95, subsampling=0, exif=exif)
+        assert ImageOps.exif_transpose(turned_again := Image.open(directory / f"orientation-{orientation}.jpg")).size == (24, 16)
+        turned_again.close()
+        if orientation == 6:
+            turned.save(directory / "orientation-6.png", exif=exif)
+            turned.save(directory / "orientation-6.webp", lossless=True, exif=exif)
+    upright.quantize(8).save(directory / "palette.png")
+    upright.save(directory / "progressive.jpg", quality=95, subsampling=0, progressive=True)
+    upright.convert("CMYK").save(directory / "cmyk.jpg", quality=95)
+    upright.convert("L").save(directory / "gray.png")
+    upright.convert("L").save(directory / "gray.jpg", quality=95)
+    transparent = upright.convert("RGBA")
+    # what is white in the picture is black here, where nobody sees it
+    transparent.putdata([(0, 0, 0, 0) if p[:3] == (250, 250, 250) else p for p in transparent.getdata()])
+    transparent.save(directory / "transparent.png")
 
 
 def cutoff_of(fraction: float) -> Any:
@@ -163,6 +197,7 @@ def main() -> None:
         offer = Offer("random", "random weights", [(SIZE, SIZE)], [1, 2], few_steps=True)
         write_bundle(load_checkpoint(checkpoint, checkpoint / "tiny_vae"), offer, out / "bundle", print)
         golden = goldens(checkpoint, out)
+    make_files(out / "files")
     head = json.dumps({key: value for key, value in golden.items() if key != "cases"})
     lines = ",\n".join(json.dumps(case, ensure_ascii=False) for case in golden["cases"])
     (out / "images.json").write_text(head[:-1] + ', "cases": [\n' + lines + "\n]}\n", "utf-8")

@@ -32,6 +32,11 @@ public record ImagePrompt(String prompt, String negativePrompt, PromptSyntax syn
         this(prompt, negativePrompt, PromptSyntax.PLAIN, seed);
     }
 
+    /** The same image, started from a picture. */
+    public ImagePrompt startingFrom(SourceImage picture) {
+        return new ImagePrompt(prompt, negativePrompt, syntax, Optional.of(picture), seed);
+    }
+
     private static void requireWeights(String field, String text) {
         try {
             WeightedPrompt.parse(text);
