@@ -1,7 +1,5 @@
 package dev.darkroom.diffusion;
 
-import java.util.OptionalDouble;
-
 /**
  * How images start from pictures instead of from noise alone, as diffusers' {@code StableDiffusionImg2ImgPipeline} and, for
  * UNets that do not see the mask, {@code StableDiffusionInpaintPipeline} have it.
@@ -10,15 +8,6 @@ import java.util.OptionalDouble;
  * @param masked whether masks say which parts of the pictures are made anew
  */
 public record ImageToImage(double strength, boolean masked) {
-
-    /** diffusers' own strengths, without a mask and with one. */
-    private static final double STRENGTH = 0.8;
-    private static final double STRENGTH_WITH_MASK = 1;
-
-    /** At the strength that there is unless one is asked for. */
-    public static ImageToImage ofStrength(OptionalDouble strength, boolean masked) {
-        return new ImageToImage(strength.orElse(masked ? STRENGTH_WITH_MASK : STRENGTH), masked);
-    }
 
     /** @throws UnsupportedParametersException for a strength that is not above 0 and up to 1 */
     public ImageToImage {

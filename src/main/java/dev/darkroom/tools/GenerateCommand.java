@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import dev.darkroom.contract.Completed;
 import dev.darkroom.contract.ImageFormat;
+import dev.darkroom.contract.InputImage;
 import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.Fit;
 import dev.darkroom.diffusion.GeneratedImage;
@@ -43,7 +44,6 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CancellationException;
@@ -327,8 +327,9 @@ public final class GenerateCommand implements Callable<Integer> {
                     decoder == null ? of.decoder() : decoder,
                     of.compiled(),
                     of.adapters());
-            return image == null ? parameters : parameters.startingFrom(ImageToImage.ofStrength(
-                    strength == null ? OptionalDouble.empty() : OptionalDouble.of(strength), mask != null));
+            double unlessGiven = mask == null ? InputImage.DEFAULT_STRENGTH : InputImage.DEFAULT_STRENGTH_WITH_MASK;
+            return image == null ? parameters : parameters.startingFrom(
+                    new ImageToImage(strength == null ? unlessGiven : strength, mask != null));
         } catch (IllegalArgumentException e) {
             throw wrong(e.getMessage());
         }

@@ -43,18 +43,32 @@ public final class PictureReader {
      */
     public synchronized SourceImage read(byte[] picture, Optional<byte[]> mask, ImageSize size, Fit fit)
             throws UnreadablePictureException {
-        BufferedImage upright = upright("image", picture);
-        Optional<byte[]> fitted = Optional.empty();
+        Fitted fitted = fitted("image", picture, size, fit);
+        Optional<byte[]> luminance = Optional.empty();
         if (mask.isPresent()) {
-            BufferedImage uprightMask = upright("mask", mask.get());
-            if (uprightMask.getWidth() != upright.getWidth() || uprightMask.getHeight() != upright.getHeight()) {
+            Fitted fittedMask = fitted("mask", mask.get(), size, fit);
+            if (fittedMask.width() != fitted.width() || fittedMask.height() != fitted.height()) {
                 throw new UnreadablePictureException("mask", ("mask must be as large as image, which has %d×%d pixels, "
                         + "but has %d×%d.").formatted(
-                        upright.getWidth(), upright.getHeight(), uprightMask.getWidth(), uprightMask.getHeight()));
+                        fitted.width(), fitted.height(), fittedMask.width(), fittedMask.height()));
             }
-            fitted = Optional.of(luminance(fitted(uprightMask, size, fit)));
+            luminance = Optional.of(luminance(fittedMask.picture()));
         }
-        return new SourceImage(size.width(), size.height(), rgb(fitted(upright, size, fit)), fitted);
+        return new SourceImage(size.width(), size.height(), rgb(fitted.picture()), luminance);
+    }
+
+    /**
+     * A picture at the image's size.
+     *
+     * @param width that it had, in pixels
+     * @param height that it had, in pixels
+     */
+    private record Fitted(BufferedImage picture, int width, int height) {
+    }
+
+    private Fitted fitted(String field, byte[] file, ImageSize size, Fit fit) throws UnreadablePictureException {
+        BufferedImage upright = upright(field, file);
+        return new Fitted(fitted(upright, size, fit), upright.getWidth(), upright.getHeight());
     }
 
     private BufferedImage upright(String field, byte[] file) throws UnreadablePictureException {
