@@ -8,13 +8,15 @@ import zipfile
 import pytest
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
+from diffusers.image_processor import VaeImageProcessor
+from PIL import Image
 from tokenizers import Tokenizer
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from conftest import compile_bundle, run
 from golden import PROMPTS
 
-MODULES = ("text_encoder.pt", "unet.pt", "vae_decoder.pt", "tiny_decoder.pt")
+MODULES = ("text_encoder.pt", "unet.pt", "vae_decoder.pt", "tiny_decoder.pt", "vae_encoder.pt", "tiny_encoder.pt")
 BATCHES = (1, 2, 3, 8)
 # height and width of the latents; the second is one that does not halve evenly
 SIZES = ((16, 16), (9, 14))
@@ -172,6 +174,44 @@ def test_decoders(checkpoint, bundle, name, part, model, batch, size):
     assert (pixels - 255 * (expected / 2 + 0.5).clamp(0, 1)).abs().max() < 0.5 + 255e-5
 
 
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_the_encoder_samples_the_posterior_as_diffusers_does(checkpoint, bundle, batch, size):
+    vae = AutoencoderKL.from_pretrained(checkpoint / "vae", low_cpu_mem_usage=False).eval()
+    pixels, normalized = picture(batch, size)
+    noise = torch.randn(batch, 4, *size, generator=torch.Generator().manual_seed(batch))
+    latents = torch.jit.load(bundle / "vae_encoder.pt")(pixels, noise)
+    assert latents.dtype == torch.float32
+    posterior = vae.encode(normalized).latent_dist
+    assert error(latents, vae.config.scaling_factor * posterior.sample(torch.Generator().manual_seed(batch))) < 1e-5
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("batch", BATCHES)
+def test_the_tiny_encoder(checkpoint, bundle, batch, size):
+    vae = AutoencoderTiny.from_pretrained(checkpoint / "tiny_vae", low_cpu_mem_usage=False).eval()
+    pixels, normalized = picture(batch, size)
+    latents = torch.jit.load(bundle / "tiny_encoder.pt")(pixels)
+    assert latents.dtype == torch.float32
+    assert error(latents, vae.config.scaling_factor * vae.encode(normalized).latents) < 1e-5
+
+
+def picture(batch: int, size: tuple[int, int]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Random pixels, and what diffusers makes of them for a VAE."""
+    pixels = torch.randint(256, (batch, 8 * size[0], 8 * size[1], 3), dtype=torch.uint8)
+    return pixels, VaeImageProcessor().preprocess([Image.fromarray(image.numpy()) for image in pixels])
+
+
+@pytest.mark.parametrize(
+    ("without", "left"), ((["tiny"], {"vae_encoder.pt"}), (["full"], {"tiny_encoder.pt"}), (["full", "tiny"], set()))
+)
+def test_an_encoder_can_be_left_out(checkpoint, tmp_path, without, left):
+    compile_bundle(checkpoint, tmp_path, *(option for name in without for option in ("--without-encoder", name)))
+    manifest = json.loads((tmp_path / "bundle.json").read_text())
+    assert {name for name in manifest["files"] if name in ("vae_encoder.pt", "tiny_encoder.pt")} == left
+    assert {path.name for path in tmp_path.iterdir()} == {"bundle.json", *manifest["files"]}
+
+
 def test_float16_modules_keep_float32_borders(checkpoint, bundle, tmp_path):
     compile_bundle(checkpoint, tmp_path, "--dtype", "float16")
     assert json.loads((tmp_path / "bundle.json").read_text())["dtype"] == "float16"
@@ -194,6 +234,11 @@ def test_float16_modules_keep_float32_borders(checkpoint, bundle, tmp_path):
         pixels = half[name](latents)
         assert pixels.dtype == torch.uint8
         assert (pixels.float() - single[name](latents).float()).abs().mean() < 1
+    pixels = half["vae_decoder.pt"](latents)
+    for name, inputs in (("vae_encoder.pt", (pixels, latents)), ("tiny_encoder.pt", (pixels,))):
+        encoded = half[name](*inputs)
+        assert encoded.dtype == torch.float32
+        assert error(encoded, single[name](*inputs)) < 2e-2
 
 
 @pytest.mark.parametrize("prompt", PROMPTS)

@@ -13,7 +13,7 @@ from torch._inductor.decomposition import select_decomp_table
 from darkroom_bundle import kernels, packages
 from darkroom_bundle.packages import Graph, PackageError, graphs, write_packages
 from darkroom_bundle.unet import UNet
-from darkroom_bundle.vae import decoder
+from darkroom_bundle.vae import decoder, encoder
 
 
 @pytest.fixture(scope="module")
@@ -86,17 +86,29 @@ def test_the_vae_decodes_as_diffusers_does(checkpoint):
     torch.testing.assert_close(decoder(vae)(latents), vae.decoder(latents), rtol=0, atol=1e-4)
 
 
+def test_the_vae_encodes_as_diffusers_does(checkpoint):
+    vae = AutoencoderKL.from_pretrained(checkpoint / "vae").eval().requires_grad_(False)
+    pixels = torch.randn(2, 3, 48, 56)
+    torch.testing.assert_close(encoder(vae)(pixels), vae.encoder(pixels), rtol=0, atol=1e-4)
+
+
 def test_every_module_has_a_graph_for_every_batch_and_size():
-    manifest = {"sizes": [{"width": 512, "height": 512}, {"width": 768, "height": 512}], "batchSizes": [1, 4]}
+    manifest = {
+        "sizes": [{"width": 512, "height": 512}, {"width": 768, "height": 512}],
+        "batchSizes": [1, 4],
+        "files": {"vae_encoder.pt": {}},
+    }
     files = {graph.file for graph in graphs(manifest)}
     assert files >= {
         "unet-guided-4-768x512.pt2",
         "unet-1-512x512.pt2",
         "vae_decoder-1-768x512.pt2",
         "tiny_decoder-4-512x512.pt2",
+        "vae_encoder-1-768x512.pt2",
         "text_encoder-4.pt2",
     }
-    assert len(files) == 4 * 2 * 2 + 2
+    # two of the UNet, two decoders and the one encoder that the bundle has, and one without a size
+    assert len(files) == 5 * 2 * 2 + 2
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from .format import ADAPTER_NAME, LARGEST_SCALE, LATENT_SCALE, parse_size
+from .format import ADAPTER_NAME, ENCODERS, LARGEST_SCALE, LATENT_SCALE, parse_size
 
 # what the worker's CPU engine ships (DJL 0.35)
 WORKER_TORCH = "2.7.1"
@@ -110,6 +110,7 @@ def _compile(options: argparse.Namespace) -> int:
             sizes=options.size or [(width * LATENT_SCALE, height * LATENT_SCALE)],
             batch_sizes=sorted(set(options.batch_size or (1, 2, 4, 8))),
             few_steps=options.few_steps or checkpoint.few_steps,
+            encoders=[name for name in ENCODERS if name not in (options.without_encoder or ())],
         )
         if options.packages:
             for model in (checkpoint.unet, checkpoint.vae, checkpoint.tiny_vae):
@@ -187,6 +188,13 @@ def _parser() -> argparse.ArgumentParser:
         "--packages",
         choices=("cuda", "cpu"),
         help="also compile packages for this device; cuda is what --gpu does, cpu serves to try the compiled path",
+    )
+    compile_.add_argument(
+        "--without-encoder",
+        choices=ENCODERS,
+        action="append",
+        help="leave out a VAE's encoder, as where it was not trained: pictures are then encoded by the other one alone; "
+        "without both the worker cannot start from a picture; repeatable",
     )
     compile_.add_argument("--variant", help="of the checkpoint's weight files, e.g. fp16")
     compile_.add_argument(

@@ -9,8 +9,8 @@ from pathlib import Path
 from tokenizers import Tokenizer
 
 from .checkpoint import Checkpoint
-from .format import FORMAT, LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
-from .modules import decoder_module, denoising_module, text_encoder_module
+from .format import ENCODERS, FORMAT, LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
+from .modules import decoder_module, denoising_module, encoder_module, text_encoder_module
 from .torchscript import save_module, torch_version
 from .verification import verify
 
@@ -20,6 +20,7 @@ class Offer:
     """What the manifest says of the bundle: its name, its source in words, the sizes (pixels) and batch sizes.
 
     `few_steps`: whether its weights draw in few steps without guidance.
+    `encoders`: of the VAEs, those that it gets: `full`, `tiny`.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Offer:
     sizes: Sequence[tuple[int, int]]
     batch_sizes: Sequence[int]
     few_steps: bool = False
+    encoders: Sequence[str] = ENCODERS
 
 
 def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress: Callable[[str], None]) -> None:
@@ -42,11 +44,15 @@ def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress
         "vae_decoder.pt": lambda: decoder_module(checkpoint.vae),
         "tiny_decoder.pt": lambda: decoder_module(checkpoint.tiny_vae),
     }
+    if "full" in offer.encoders:
+        modules["vae_encoder.pt"] = lambda: encoder_module(checkpoint.vae)
+    if "tiny" in offer.encoders:
+        modules["tiny_encoder.pt"] = lambda: encoder_module(checkpoint.tiny_vae)
     for name, compile_module in modules.items():
         progress(name)
         save_module(compile_module(), directory / name)
     progress("comparing the saved modules with the checkpoint")
-    verify(checkpoint, directory)
+    verify(checkpoint, directory, modules)
 
     tokenizer = checkpoint.tokenizer
     manifest = {

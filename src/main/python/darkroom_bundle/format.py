@@ -8,6 +8,8 @@ TEXT_LENGTH = 77
 LATENT_CHANNELS = 4
 # as the schema of requests has it
 ADAPTER_NAME = r"[A-Za-z0-9._-]{1,64}"
+# of the two VAEs, which a bundle may go without
+ENCODERS = ("full", "tiny")
 # of a LoRA, in either direction
 LARGEST_SCALE = 4
 # pixels of a latent, along either side

@@ -12,9 +12,10 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
-from .format import LATENT_CHANNELS, TEXT_LENGTH
+from .format import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
 from .unet import UNet
 from .vae import decoder as vae_decoder
+from .vae import encoder as vae_encoder
 
 
 class TextEncoder(nn.Module):
@@ -86,7 +87,7 @@ class Decoder(nn.Module):
         super().__init__()
         self.dtype = vae.dtype
         self.scaling_factor = vae.config.scaling_factor
-        # the encoder stays out of the bundle
+        # the encoder is a module of its own
         self.post_quant_conv = getattr(vae, "post_quant_conv", None) or nn.Identity()
         self.decoder = vae_decoder(vae)
 
@@ -95,6 +96,45 @@ class Decoder(nn.Module):
         pixels = self.decoder(self.post_quant_conv(latents)).float()
         pixels = (pixels / 2 + 0.5).clamp(0, 1)
         return (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous()
+
+
+class Encoder(nn.Module):
+    """Pixels uint8 [B, 8h, 8w, 3] and standard normal noise [B, 4, h, w] → scaled latents float32 [B, 4, h, w].
+
+    The latents are a sample of the posterior, as diffusers' image-to-image pipelines take one.
+    """
+
+    def __init__(self, vae: AutoencoderKL):
+        super().__init__()
+        self.dtype = vae.dtype
+        self.scaling_factor = vae.config.scaling_factor
+        self.encoder = vae_encoder(vae)
+        self.quant_conv = getattr(vae, "quant_conv", None) or nn.Identity()
+
+    def forward(self, pixels: Tensor, noise: Tensor) -> Tensor:
+        moments = self.quant_conv(self.encoder(_normalized(pixels).to(self.dtype))).float()
+        mean, log_variance = moments.chunk(2, dim=1)
+        # as diffusers' DiagonalGaussianDistribution keeps it
+        deviation = (0.5 * log_variance.clamp(-30, 20)).exp()
+        return self.scaling_factor * (mean + deviation * noise)
+
+
+class TinyEncoder(nn.Module):
+    """Pixels uint8 [B, 8h, 8w, 3] → scaled latents float32 [B, 4, h, w]: the Tiny VAE has no posterior."""
+
+    def __init__(self, vae: AutoencoderTiny):
+        super().__init__()
+        self.dtype = vae.dtype
+        self.scaling_factor = vae.config.scaling_factor
+        self.encoder = vae_encoder(vae)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        return self.scaling_factor * self.encoder(_normalized(pixels).to(self.dtype)).float()
+
+
+def _normalized(pixels: Tensor) -> Tensor:
+    """As diffusers' `VaeImageProcessor` does it: uint8 [B, H, W, 3] → [B, 3, H, W] from -1 to 1."""
+    return 2.0 * (pixels.permute(0, 3, 1, 2).float() / 255.0) - 1.0
 
 
 def text_encoder_module(model: CLIPTextModel) -> torch.jit.ScriptModule:
@@ -111,6 +151,13 @@ def denoising_module(unet: UNet2DConditionModel) -> torch.jit.ScriptModule:
 
 def decoder_module(vae: AutoencoderKL | AutoencoderTiny) -> torch.jit.ScriptModule:
     return _trace(Decoder(vae), torch.randn(2, LATENT_CHANNELS, 6, 7))
+
+
+def encoder_module(vae: AutoencoderKL | AutoencoderTiny) -> torch.jit.ScriptModule:
+    pixels = torch.randint(256, (2, 6 * LATENT_SCALE, 7 * LATENT_SCALE, 3), dtype=torch.uint8)
+    if isinstance(vae, AutoencoderTiny):
+        return _trace(TinyEncoder(vae), pixels)
+    return _trace(Encoder(vae), pixels, torch.randn(2, LATENT_CHANNELS, 6, 7))
 
 
 def _trace(module: nn.Module, *inputs: Tensor) -> torch.jit.ScriptModule:

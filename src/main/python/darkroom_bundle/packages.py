@@ -28,7 +28,7 @@ from transformers import CLIPTextConfig, CLIPTextModel
 
 from .bundle import digest
 from .format import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
-from .modules import Decoder, DenoisingStep, NoisePrediction, TextEncoder
+from .modules import Decoder, DenoisingStep, Encoder, NoisePrediction, TextEncoder, TinyEncoder
 from .operators import define_attention, package_metadata, weight_names
 from .torchscript import torch_version
 from .verbosity import only_errors
@@ -74,7 +74,8 @@ def graphs(manifest: dict) -> Iterator[Graph]:
     batches = sorted(manifest["batchSizes"], reverse=True)
     for guided in (True, False):
         yield from (Graph("unet.pt", batch, *size, guided) for size in sizes for batch in batches)
-    for module in ("vae_decoder.pt", "tiny_decoder.pt"):
+    encoders = [module for module in ("vae_encoder.pt", "tiny_encoder.pt") if module in manifest["files"]]
+    for module in ("vae_decoder.pt", "tiny_decoder.pt", *encoders):
         yield from (Graph(module, batch, *size) for size in sizes for batch in batches)
     yield from (Graph("text_encoder.pt", batch) for batch in batches)
 
@@ -245,10 +246,12 @@ def _network(module: str, checkpoint: Path, tiny: Path, dtype: torch.dtype) -> n
             elif module == "unet.pt":
                 config = UNet2DConditionModel.load_config(checkpoint / "unet")
                 network = DenoisingStep(NoisePrediction(UNet2DConditionModel.from_config(config)))
-            elif module == "vae_decoder.pt":
-                network = Decoder(AutoencoderKL.from_config(AutoencoderKL.load_config(checkpoint / "vae")))
+            elif module in ("vae_decoder.pt", "vae_encoder.pt"):
+                vae = AutoencoderKL.from_config(AutoencoderKL.load_config(checkpoint / "vae"))
+                network = Decoder(vae) if module == "vae_decoder.pt" else Encoder(vae)
             else:
-                network = Decoder(AutoencoderTiny.from_config(AutoencoderTiny.load_config(tiny)))
+                vae = AutoencoderTiny.from_config(AutoencoderTiny.load_config(tiny))
+                network = Decoder(vae) if module == "tiny_decoder.pt" else TinyEncoder(vae)
     finally:
         torch.set_default_dtype(default)
     return network.eval()
@@ -276,6 +279,10 @@ def random_inputs(graph: Graph, manifest: dict, device: str) -> tuple[Tensor, ..
         return (tokens.to(device),)
     assert graph.height is not None and graph.width is not None, "the text encoder alone has no size"
     latents = (batch, LATENT_CHANNELS, graph.height // LATENT_SCALE, graph.width // LATENT_SCALE)
+    if graph.module.endswith("_encoder.pt"):
+        pixels = torch.randint(256, (batch, graph.height, graph.width, 3), dtype=torch.uint8, generator=generator)
+        noise = () if graph.module == "tiny_encoder.pt" else (torch.randn(latents, generator=generator),)
+        return tuple(tensor.to(device) for tensor in (pixels, *noise))
     if graph.guided is None:
         return (torch.randn(latents, generator=generator).to(device),)
     rows = 2 * batch if graph.guided else batch

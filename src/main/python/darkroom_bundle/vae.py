@@ -1,4 +1,4 @@
-"""The VAE's decoder with our kernels."""
+"""The VAE's encoder and decoder with our kernels."""
 
 import copy
 
@@ -29,13 +29,18 @@ def decoder(vae: AutoencoderKL | AutoencoderTiny) -> nn.Module:
     return _with_our_kernels(copy.deepcopy(vae.decoder))
 
 
+def encoder(vae: AutoencoderKL | AutoencoderTiny) -> nn.Module:
+    """The encoder of `vae`, whose own one stays what it is."""
+    return _with_our_kernels(copy.deepcopy(vae.encoder))
+
+
 def _with_our_kernels(module: nn.Module) -> nn.Module:
     for name, child in module.named_children():
         if isinstance(child, nn.GroupNorm):
             setattr(module, name, GroupNorm(child, silu=False))
         elif isinstance(child, Attention):
             if child.heads != 1 or not child.residual_connection or child.rescale_output_factor != 1:
-                raise ValueError(f"vae: {name} is not the attention of Stable Diffusion 1's decoder")
+                raise ValueError(f"vae: {name} is not the attention of Stable Diffusion 1's VAE")
             module._modules[name] = PixelAttention(child)
         else:
             _with_our_kernels(child)

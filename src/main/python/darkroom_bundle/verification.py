@@ -1,5 +1,6 @@
 """The saved modules against the models that they were made from, at batches and sizes other than the traced ones."""
 
+from collections.abc import Collection
 from pathlib import Path
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 from transformers import CLIPTextModel
 
 from .checkpoint import Checkpoint
-from .format import LATENT_CHANNELS, TEXT_LENGTH
+from .format import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
 
 # (batch, latent height, latent width)
 SHAPES = ((1, 16, 16), (3, 8, 24))
@@ -22,9 +23,10 @@ class VerificationError(Exception):
 
 
 @torch.no_grad()
-def verify(checkpoint: Checkpoint, directory: Path) -> None:
+def verify(checkpoint: Checkpoint, directory: Path, modules: Collection[str]) -> None:
     """Loads every module of the bundle in `directory`, one at a time, and compares it with its model.
 
+    :param modules: those that the bundle has, by their files
     :raises VerificationError: a result differs by more than the tolerance of the checkpoint's floating-point type
     """
     generator = torch.Generator("cpu").manual_seed(0)
@@ -32,6 +34,9 @@ def verify(checkpoint: Checkpoint, directory: Path) -> None:
     _verify_step(directory / "unet.pt", checkpoint.unet, generator)
     _verify_decoder(directory / "vae_decoder.pt", checkpoint.vae, generator)
     _verify_decoder(directory / "tiny_decoder.pt", checkpoint.tiny_vae, generator)
+    for name, vae in (("vae_encoder.pt", checkpoint.vae), ("tiny_encoder.pt", checkpoint.tiny_vae)):
+        if name in modules:
+            _verify_encoder(directory / name, vae, generator)
 
 
 def _verify_text_encoder(path: Path, model: CLIPTextModel, generator: torch.Generator) -> None:
@@ -73,6 +78,21 @@ def _verify_decoder(path: Path, model: AutoencoderKL | AutoencoderTiny, generato
         # half a level is the rounding itself; only what is beyond it is an error
         nearest = levels.clamp(pixels - 0.5, pixels + 0.5)
         _compare(path, nearest, levels, model.dtype)
+
+
+def _verify_encoder(path: Path, model: AutoencoderKL | AutoencoderTiny, generator: torch.Generator) -> None:
+    module = torch.jit.load(path, map_location=model.device)
+    for batch, height, width in SHAPES:
+        size = (batch, height * LATENT_SCALE, width * LATENT_SCALE, 3)
+        pixels = torch.randint(256, size, dtype=torch.uint8, generator=generator).to(model.device)
+        encoded = model.encode((pixels.permute(0, 3, 1, 2).float() / 127.5 - 1).to(model.dtype))
+        if isinstance(model, AutoencoderTiny):
+            actual, expected = module(pixels), encoded.latents
+        else:
+            noise = torch.randn(batch, LATENT_CHANNELS, height, width, generator=generator).to(model.device)
+            actual = module(pixels, noise)
+            expected = encoded.latent_dist.mean.float() + encoded.latent_dist.std.float() * noise
+        _compare(path, actual, model.config.scaling_factor * expected.float(), model.dtype)
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:

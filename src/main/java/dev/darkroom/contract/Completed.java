@@ -74,6 +74,8 @@ public record Completed(
      * @param guidance classifier-free guidance
      * @param decoder name of the decoder
      * @param adapters what was added to the weights, those that the profile adds among it; left out if there is none
+     * @param image picture that the images started from; empty if they started from noise
+     * @param mask which parts of it were made anew; empty if all, or if there was none
      * @param seed seed of the first image
      * @param count number of images
      * @param output the files
@@ -81,8 +83,14 @@ public record Completed(
      */
     public record Parameters(String prompt, String negativePrompt, String promptSyntax, String profile, int width,
             int height, int steps, String scheduler, Guidance guidance, String decoder,
-            @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Adapter> adapters, long seed, int count, Output output,
-            boolean promptTruncated) {
+            @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Adapter> adapters, Optional<InputImage> image,
+            Optional<ObjectReference> mask, long seed, int count, Output output, boolean promptTruncated) {
+
+        /** The same, of images that started from a request's picture. */
+        public Parameters startedFrom(Optional<InputImage> picture, Optional<ObjectReference> maskOfIt) {
+            return new Parameters(prompt, negativePrompt, promptSyntax, profile, width, height, steps, scheduler, guidance,
+                    decoder, adapters, picture, maskOfIt, seed, count, output, promptTruncated);
+        }
 
         public Parameters {
             adapters = adapters == null ? List.of() : List.copyOf(adapters);
@@ -112,6 +120,7 @@ public record Completed(
      * @param queueWait from the record's timestamp to the start of its batch
      * @param adapterSwitch changing the weights for the batch's adapters; empty if they were as the batch before left them
      * @param textEncoding from the first token to the embeddings
+     * @param sourceEncoding from pictures to the latents that the images start from; empty if they start from noise
      * @param denoising the denoising loop
      * @param decoding from latents to pixels in host memory
      * @param imageEncoding from pixels to the last of the request's files
@@ -120,12 +129,13 @@ public record Completed(
      * @param steps inference steps that ran
      * @param batchSize images that ran side by side
      */
-    public record Timings(double queueWait, OptionalDouble adapterSwitch, double textEncoding, double denoising, double decoding,
-            double imageEncoding, double upload, double total, int steps, int batchSize) {
+    public record Timings(double queueWait, OptionalDouble adapterSwitch, double textEncoding,
+            OptionalDouble sourceEncoding, double denoising, double decoding, double imageEncoding, double upload, double total,
+            int steps, int batchSize) {
 
         /** The same, now that the files are stored. */
         public Timings stored(Duration upload, Duration total) {
-            return new Timings(queueWait, adapterSwitch, textEncoding, denoising, decoding, imageEncoding,
+            return new Timings(queueWait, adapterSwitch, textEncoding, sourceEncoding, denoising, decoding, imageEncoding,
                     milliseconds(upload), milliseconds(total), steps, batchSize);
         }
 
@@ -171,9 +181,18 @@ public record Completed(
         private static final String TRAINED_ALGORITHMIC_MEDIA =
                 "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia";
 
-        /** The provenance of what Darkroom generates from a prompt. */
-        public static Provenance ofPrompt(String prompt) {
-            return new Provenance(TRAINED_ALGORITHMIC_MEDIA, "Darkroom", Sha256.hex(prompt));
+        /** What was there is edited by such a model, as with inpainting. */
+        private static final String COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA =
+                "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia";
+
+        /**
+         * The provenance of what Darkroom generates from a prompt.
+         *
+         * @param edited whether it started from a picture
+         */
+        public static Provenance ofPrompt(String prompt, boolean edited) {
+            return new Provenance(edited ? COMPOSITE_WITH_TRAINED_ALGORITHMIC_MEDIA : TRAINED_ALGORITHMIC_MEDIA, "Darkroom",
+                    Sha256.hex(prompt));
         }
     }
 }

@@ -13,6 +13,8 @@ public enum FailureReason {
     REQUEST_ID_REUSED(false),
     /** The deadline passed before the images were generated. Sent again with the same deadline, it expires again. */
     EXPIRED(false),
+    /** The picture or the mask that it names is not there, is not the one that it says, or cannot be read. */
+    INVALID_INPUT(false),
     /** The device's memory did not suffice even for a single image. It may on another worker, or when others leave. */
     OUT_OF_MEMORY(true),
     /** The pipeline failed on this request. */

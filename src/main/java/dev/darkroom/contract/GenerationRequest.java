@@ -18,6 +18,8 @@ import java.util.TreeMap;
  * @param promptSyntax how both are read: {@code plain} or {@code weighted}
  * @param profile name of the profile
  * @param overrides what the request sets instead of its profile
+ * @param image picture that the images start from; empty if they start from noise
+ * @param mask which parts of the picture are made anew; empty if all of it, or if there is none
  * @param seed the seed as requested; empty if it is to be derived, see {@link #resolvedSeed()}
  * @param count number of images, 1 to 8
  * @param format file format of the images
@@ -31,6 +33,8 @@ public record GenerationRequest(
         String promptSyntax,
         String profile,
         Overrides overrides,
+        Optional<InputImage> image,
+        Optional<ObjectReference> mask,
         OptionalLong seed,
         int count,
         ImageFormat format,
@@ -46,13 +50,24 @@ public record GenerationRequest(
     /**
      * Copies the metadata, so that a request never changes.
      *
-     * @throws IllegalArgumentException if there is not at least one image to generate
+     * @throws IllegalArgumentException if there is not at least one image to generate, or a mask without a picture
      */
     public GenerationRequest {
         if (count < 1) {
             throw new IllegalArgumentException("count must be at least 1, but is " + count);
         }
+        if (mask.isPresent() && image.isEmpty()) {
+            throw new IllegalArgumentException("mask needs image");
+        }
         metadata = Collections.unmodifiableMap(new TreeMap<>(metadata));
+    }
+
+    /** A request whose images start from noise. */
+    public GenerationRequest(String requestId, String prompt, String negativePrompt, String promptSyntax, String profile,
+            Overrides overrides, OptionalLong seed, int count, ImageFormat format, Optional<Instant> deadline,
+            Map<String, String> metadata) {
+        this(requestId, prompt, negativePrompt, promptSyntax, profile, overrides, Optional.empty(), Optional.empty(), seed,
+                count, format, deadline, metadata);
     }
 
     /**
@@ -79,7 +94,8 @@ public record GenerationRequest(
     /** The request with its seed resolved. */
     public GenerationRequest seeded(Identity identity) {
         return seed.isPresent() ? this : new GenerationRequest(requestId, prompt, negativePrompt, promptSyntax,
-                profile, overrides, OptionalLong.of(Identity.seed(identity.idDigest())), count, format, deadline, metadata);
+                profile, overrides, image, mask, OptionalLong.of(Identity.seed(identity.idDigest())), count, format, deadline,
+                metadata);
     }
 
     /**

@@ -39,6 +39,9 @@ final class RequestJson {
             overrides.adapters().forEach(adapter ->
                     adapters.addObject().put("name", adapter.name()).put("scale", adapter.scale()));
         }
+        request.image().ifPresent(image -> put(json.putObject("image"), image.object())
+                .put("strength", image.strength()).put("fit", image.fit()));
+        request.mask().ifPresent(mask -> put(json.putObject("mask"), mask));
         request.seed().ifPresent(seed -> json.put("seed", seed));
         json.put("count", request.count());
         json.putObject("output").put("format", request.format().label());
@@ -48,6 +51,10 @@ final class RequestJson {
             request.metadata().forEach(metadata::put);
         }
         return json;
+    }
+
+    private static ObjectNode put(ObjectNode json, ObjectReference object) {
+        return json.put("bucket", object.bucket()).put("key", object.key()).put("sha256", object.sha256());
     }
 
     /** The text that a request's digest is taken of: no white space, the seed resolved, no deadline. */

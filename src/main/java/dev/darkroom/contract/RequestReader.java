@@ -95,11 +95,28 @@ public final class RequestReader extends EventReader<ReadResult> {
                 text(json, "promptSyntax").orElse(GenerationRequest.DEFAULT_PROMPT_SYNTAX),
                 text(json, "profile").orElse(GenerationRequest.DEFAULT_PROFILE),
                 overrides,
+                json.has("image") ? Optional.of(image(json)) : Optional.empty(),
+                json.has("mask") ? Optional.of(object(json.get("mask"))) : Optional.empty(),
                 json.has("seed") ? OptionalLong.of(json.get("seed").longValue()) : OptionalLong.empty(),
                 integer(json, "count").orElse(1),
                 format,
                 deadline,
                 metadata);
+    }
+
+    private static InputImage image(JsonNode json) {
+        JsonNode image = json.get("image");
+        ObjectReference object = object(image);
+        return new InputImage(object.bucket(), object.key(), object.sha256(),
+                number(image, "strength").orElse(
+                        json.has("mask") ? InputImage.DEFAULT_STRENGTH_WITH_MASK : InputImage.DEFAULT_STRENGTH),
+                text(image, "fit").orElse(InputImage.DEFAULT_FIT));
+    }
+
+    private static ObjectReference object(JsonNode json) {
+        String sha256 = json.get("sha256").textValue();
+        return text(json, "uri").map(uri -> ObjectReference.at(uri, sha256)).orElseGet(() ->
+                new ObjectReference(json.get("bucket").textValue(), json.get("key").textValue(), sha256));
     }
 
     private static Optional<String> text(JsonNode json, String field) {

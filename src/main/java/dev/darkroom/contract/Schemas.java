@@ -21,6 +21,7 @@ import java.time.DateTimeException;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
 /** The JSON Schemas in {@code schemas/}, taken from the class path and never from the network. Thread-safe. */
@@ -92,6 +93,14 @@ final class Schemas {
     /** JSON Schema's {@code $} is the end of the text; Java's also stands before a last line break. */
     private static RegularExpression regularExpression(String regex) {
         return Pattern.compile(regex.replaceFirst("\\$$", "\\\\z")).asPredicate()::test;
+    }
+
+    /** The subschema whose {@code oneOf} holds the keyword at a location, or is it; empty if none does. */
+    Optional<JsonNode> aroundAlternatives(SchemaLocation keyword) {
+        String pointer = keyword.getFragment().toString();
+        int alternatives = pointer.indexOf("/oneOf");
+        return alternatives < 0 ? Optional.empty()
+                : Optional.of(documents.get(keyword.getAbsoluteIri().toString()).at(pointer.substring(0, alternatives)));
     }
 
     /** The subschema that holds the keyword at a location. */

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.networknt.schema.ValidationMessage;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.StringJoiner;
 import java.util.stream.Collectors;
 import java.util.stream.StreamSupport;
@@ -24,9 +25,20 @@ record Violation(String field, String sentence) {
 
     /** Says what a validator found. */
     static Violation of(ValidationMessage found, Schemas schemas) {
-        JsonNode schema = schemas.around(found.getSchemaLocation());
         String parent = path(found.getInstanceLocation().toString());
+        Optional<JsonNode> alternatives = schemas.aroundAlternatives(found.getSchemaLocation());
+        if (alternatives.isPresent()) {
+            // Which of them was meant nobody knows, and a validator tells what each lacks
+            boolean ofChild = found.getType().equals("false");
+            String field = ofChild ? parent.substring(0, parent.lastIndexOf('.')) : parent;
+            return new Violation(field, field + " must be " + alternatives.get().get("description").textValue() + ".");
+        }
+        JsonNode schema = schemas.around(found.getSchemaLocation());
         switch (found.getType()) {
+            case "dependentRequired" -> {
+                String field = child(parent, found.getArguments()[0].toString());
+                return new Violation(field, field + " is missing, which goes with " + found.getArguments()[1] + ".");
+            }
             case "required" -> {
                 String field = child(parent, found.getProperty());
                 return new Violation(field, field + " is missing; required: " + listed(schema.get("required")) + ".");

@@ -42,6 +42,18 @@ public record Ddim(double[] timesteps, double[] sigmas, double[] ends) implement
         return false;
     }
 
+    /** Latents are variance-preserving. */
+    @Override
+    public double imageScale(int step) {
+        return NoiseSchedule.alpha(sigmas[step]);
+    }
+
+    @Override
+    public Scheduler last(int steps) {
+        return new Ddim(NoiseSchedule.last(timesteps, steps), NoiseSchedule.last(sigmas, steps + 1),
+                NoiseSchedule.last(ends, steps));
+    }
+
     @Override
     public StepCoefficients coefficients(int step) {
         return DpmSolverMultistep.between(timesteps[step], sigmas[step], ends[step], 0);

@@ -35,6 +35,17 @@ public record DpmSolverMultistep(double[] timesteps, double[] sigmas) implements
         return false;
     }
 
+    /** Latents are variance-preserving. */
+    @Override
+    public double imageScale(int step) {
+        return NoiseSchedule.alpha(sigmas[step]);
+    }
+
+    @Override
+    public Scheduler last(int steps) {
+        return new DpmSolverMultistep(NoiseSchedule.last(timesteps, steps), NoiseSchedule.last(sigmas, steps + 1));
+    }
+
     @Override
     public StepCoefficients coefficients(int step) {
         double from = sigmas[step];

@@ -35,6 +35,18 @@ public record EulerAncestralDiscrete(double[] timesteps, double[] sigmas, double
         return true;
     }
 
+    /** Latents are variance-exploding. */
+    @Override
+    public double imageScale(int step) {
+        return 1;
+    }
+
+    @Override
+    public Scheduler last(int steps) {
+        return new EulerAncestralDiscrete(
+                NoiseSchedule.last(timesteps, steps), NoiseSchedule.last(sigmas, steps + 1), initNoiseSigma);
+    }
+
     @Override
     public StepCoefficients coefficients(int step) {
         double from = sigmas[step];

@@ -17,6 +17,17 @@ public record EulerDiscrete(double[] timesteps, double[] sigmas, double initNois
         return false;
     }
 
+    /** Latents are variance-exploding. */
+    @Override
+    public double imageScale(int step) {
+        return 1;
+    }
+
+    @Override
+    public Scheduler last(int steps) {
+        return new EulerDiscrete(NoiseSchedule.last(timesteps, steps), NoiseSchedule.last(sigmas, steps + 1), initNoiseSigma);
+    }
+
     @Override
     public StepCoefficients coefficients(int step) {
         double from = sigmas[step];

@@ -2,6 +2,7 @@ package dev.darkroom.diffusion;
 
 import java.util.Comparator;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 
 /**
@@ -9,13 +10,15 @@ import java.util.stream.Collectors;
  *
  * @param width image width in pixels, one of the bundle's sizes together with {@code height}
  * @param height image height in pixels
- * @param steps number of inference steps, from 1 to what the scheduler goes by at most
+ * @param steps number of inference steps, from 1 to what the scheduler goes by at most. Of images that start from pictures
+ *     only the last ones run, see {@link #stepsToRun()}
  * @param scheduler the scheduler that leads from noise to latents
  * @param guidanceScale classifier-free guidance scale, diffusers' {@code guidance_scale}; 1 or less means no guidance at all
  * @param guidanceCutoff fraction of the steps, 0 to 1, after which the unconditional branch is dropped; 1 never drops it
  * @param decoder which decoder turns latents into pixels
  * @param compiled whether compiled packages are used where the bundle has them for the device at hand
  * @param adapters what is added to the weights, by name; at most {@value #MOST_ADAPTERS}
+ * @param imageToImage how images start from pictures; empty if they start from noise
  */
 public record GenerationParameters(
         int width,
@@ -26,7 +29,8 @@ public record GenerationParameters(
         double guidanceCutoff,
         DecoderName decoder,
         boolean compiled,
-        List<LoraAdapter> adapters) {
+        List<LoraAdapter> adapters,
+        Optional<ImageToImage> imageToImage) {
 
     public static final int MOST_ADAPTERS = 3;
 
@@ -44,6 +48,10 @@ public record GenerationParameters(
             throw new UnsupportedParametersException("guidance.cutoff",
                     "guidance.cutoff is " + guidanceCutoff + "; it must be from 0 to 1.");
         }
+        if (imageToImage.isPresent() && imageToImage.get().steps(steps) < 1) {
+            throw new UnsupportedParametersException("image.strength", "image.strength is " + imageToImage.get().strength()
+                    + " and steps is " + steps + ", of which not one step would run; their product must be at least 1.");
+        }
         // The sum is the same in any order, but for its rounding
         adapters = adapters.stream().sorted(Comparator.comparing(LoraAdapter::name)).toList();
         if (adapters.size() > MOST_ADAPTERS) {
@@ -54,6 +62,12 @@ public record GenerationParameters(
             throw new UnsupportedParametersException("adapters",
                     "An adapter is named twice: " + names(adapters) + ".");
         }
+    }
+
+    /** Parameters of images that start from noise. */
+    public GenerationParameters(int width, int height, int steps, SchedulerName scheduler, double guidanceScale,
+            double guidanceCutoff, DecoderName decoder, boolean compiled, List<LoraAdapter> adapters) {
+        this(width, height, steps, scheduler, guidanceScale, guidanceCutoff, decoder, compiled, adapters, Optional.empty());
     }
 
     /** Parameters without adapters. */
@@ -69,6 +83,17 @@ public record GenerationParameters(
     /** Width and height. */
     public ImageSize size() {
         return new ImageSize(width, height);
+    }
+
+    /** How many steps run: those of the strength, where images start from pictures. */
+    public int stepsToRun() {
+        return imageToImage.map(start -> start.steps(steps)).orElse(steps);
+    }
+
+    /** The same for images that start from pictures. */
+    public GenerationParameters startingFrom(ImageToImage pictures) {
+        return new GenerationParameters(width, height, steps, scheduler, guidanceScale, guidanceCutoff, decoder, compiled,
+                adapters, Optional.of(pictures));
     }
 
     /** How many steps are guided, counted from the first: each runs the UNet on two embeddings an image. */

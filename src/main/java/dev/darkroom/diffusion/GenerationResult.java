@@ -10,6 +10,7 @@ import java.util.Optional;
  * @param images in the order of the prompts
  * @param adapterSwitch time in which the weights were changed for the batch; empty if they were as its adapters want them
  * @param textEncoding time from the first token to the embeddings
+ * @param sourceEncoding time from pictures to the latents that images start from; empty if they start from noise
  * @param denoising time of the denoising loop, noise included
  * @param decoding time from latents to pixels in host memory
  * @param steps inference steps that ran
@@ -21,6 +22,7 @@ public record GenerationResult(
         List<GeneratedImage> images,
         Optional<Duration> adapterSwitch,
         Duration textEncoding,
+        Optional<Duration> sourceEncoding,
         Duration denoising,
         Duration decoding,
         int steps,

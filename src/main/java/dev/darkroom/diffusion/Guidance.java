@@ -20,8 +20,9 @@ public record Guidance(double scale, int guidedSteps) {
         return new Guidance(scale, Math.min(steps, (int) (cutoff * steps) + 1));
     }
 
+    /** Of the steps that run, as diffusers' {@code num_timesteps} counts them. */
     public static Guidance of(GenerationParameters parameters) {
-        return of(parameters.guidanceScale(), parameters.guidanceCutoff(), parameters.steps());
+        return of(parameters.guidanceScale(), parameters.guidanceCutoff(), parameters.stepsToRun());
     }
 
     /** Whether this step, counted from 0, is guided. */

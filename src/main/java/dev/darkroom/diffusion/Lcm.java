@@ -41,6 +41,17 @@ public record Lcm(double[] timesteps, double[] sigmas) implements Scheduler {
         return true;
     }
 
+    /** Latents are variance-preserving. */
+    @Override
+    public double imageScale(int step) {
+        return NoiseSchedule.alpha(sigmas[step]);
+    }
+
+    @Override
+    public Scheduler last(int steps) {
+        return new Lcm(NoiseSchedule.last(timesteps, steps), NoiseSchedule.last(sigmas, steps + 1));
+    }
+
     @Override
     public StepCoefficients coefficients(int step) {
         double sigma = sigmas[step];

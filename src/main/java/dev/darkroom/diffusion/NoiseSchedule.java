@@ -1,5 +1,6 @@
 package dev.darkroom.diffusion;
 
+import java.util.Arrays;
 import java.util.Optional;
 
 /**
@@ -93,6 +94,11 @@ public final class NoiseSchedule {
         int below = (int) clamped;
         int above = Math.min(below + 1, sigmas.length - 1);
         return (float) (sigmas[below] + (clamped - below) * ((double) sigmas[above] - sigmas[below]));
+    }
+
+    /** The last values, as many as are asked for. */
+    static double[] last(double[] values, int count) {
+        return Arrays.copyOfRange(values, values.length - count, values.length);
     }
 
     /** {@code sqrt(alphas_cumprod)} at a noise level: how much of the image is left in variance-preserving latents. */

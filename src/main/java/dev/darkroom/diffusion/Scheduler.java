@@ -24,6 +24,21 @@ public interface Scheduler {
     boolean isAncestral();
 
     /**
+     * How much of an image is in latents at the start of a step; of standard normal noise it is that times the noise level.
+     * With it, {@code imageScale * (image + sigma * noise)} is diffusers' {@code add_noise}.
+     *
+     * @param step from 0 to {@code steps() - 1}
+     */
+    double imageScale(int step);
+
+    /**
+     * The same way, begun later.
+     *
+     * @param steps how many of the last steps are left; a scheduler that looks back has nothing to look back at in the first
+     */
+    Scheduler last(int steps);
+
+    /**
      * The coefficients of one step.
      *
      * @param step from 0 to {@code steps() - 1}

@@ -6,20 +6,24 @@ import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
 import dev.darkroom.contract.Completed;
 import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.contract.ImageFormat;
+import dev.darkroom.contract.InputImage;
 import dev.darkroom.contract.Overrides;
 import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
 import dev.darkroom.diffusion.DecoderName;
+import dev.darkroom.diffusion.Fit;
 import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationException;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.ImageToImage;
 import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.Profile;
 import dev.darkroom.diffusion.PromptSyntax;
 import dev.darkroom.diffusion.SchedulerName;
+import dev.darkroom.diffusion.SourceImage;
 import dev.darkroom.diffusion.UnsupportedParametersException;
 import dev.darkroom.torch.BundleException;
 import dev.darkroom.torch.DeviceException;
@@ -28,6 +32,8 @@ import dev.darkroom.torch.DiffusionPipeline;
 import dev.darkroom.worker.deliver.Provenance;
 import dev.darkroom.worker.deliver.Provenance.Making;
 import dev.darkroom.worker.image.ImageEncoder;
+import dev.darkroom.worker.image.PictureReader;
+import dev.darkroom.worker.image.UnreadablePictureException;
 import java.io.IOException;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
@@ -73,7 +79,8 @@ import picocli.CommandLine.TypeConversionException;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom generate \"a rocket on a purple background, flat icon\" --seed 7",
-            "  darkroom generate --prompts prompts.txt --profile baseline --seed 0 --out baseline"
+            "  darkroom generate --prompts prompts.txt --profile baseline --seed 0 --out baseline",
+            "  darkroom generate \"a watercolor of a rocket\" --image rocket.jpg --strength 0.6"
         })
 public final class GenerateCommand implements Callable<Integer> {
 
@@ -128,6 +135,24 @@ public final class GenerateCommand implements Callable<Integer> {
             completionCandidates = PromptSyntaxOption.class,
             description = "${COMPLETION-CANDIDATES}: whether (a red apple:1.3) is words, or makes an apple more important.")
     private PromptSyntax promptSyntax;
+
+    @Option(names = "--image", paramLabel = "FILE",
+            description = "A picture that the images start from: a PNG, JPEG or WebP file.")
+    private Path image;
+
+    @Option(names = "--mask", paramLabel = "FILE",
+            description = "A picture as large as the image: what is white in it is made anew, what is black is kept.")
+    private Path mask;
+
+    @Option(names = "--strength", paramLabel = "X",
+            description = "How much of the picture is given up, up to 1: the fraction of the steps that run. 0.8 unless given, "
+                    + "and 1 with a mask.")
+    private Double strength;
+
+    @Option(names = "--fit", paramLabel = "F", defaultValue = "crop", converter = FitOption.class,
+            completionCandidates = FitOption.class,
+            description = "${COMPLETION-CANDIDATES}: how a picture of another shape is brought to the image's size.")
+    private Fit fit;
 
     @Option(names = "--steps", paramLabel = "N", description = "Inference steps, 1 to 150, instead of the profile's.")
     private Integer steps;
@@ -197,7 +222,7 @@ public final class GenerateCommand implements Callable<Integer> {
         return ExitCode.OK;
     }
 
-    private void generate(DiffusionPipeline generator, List<ImagePrompt> images, ProgressLine progress, long start)
+    private void generate(DiffusionPipeline generator, List<ImagePrompt> prompts, ProgressLine progress, long start)
             throws IOException {
         int batch = batch(generator.model());
         GenerationParameters parameters;
@@ -207,6 +232,7 @@ public final class GenerateCommand implements Callable<Integer> {
         } catch (UnsupportedParametersException e) {
             throw wrong(e.getMessage());
         }
+        List<ImagePrompt> images = withPicture(prompts, parameters);
         generator.prepare(parameters, Set.of(Math.min(batch, images.size())));
         ModelDescription model = generator.model();
         progress.end("model %s on %s, %s: loaded in %s".formatted(
@@ -257,6 +283,9 @@ public final class GenerateCommand implements Callable<Integer> {
                     ? "there is nothing to generate: give a PROMPT, or a file of prompts with --prompts FILE"
                     : "give either a PROMPT or --prompts FILE, not both");
         }
+        if (image == null && (mask != null || strength != null)) {
+            throw wrong((mask != null ? "--mask" : "--strength") + " says what becomes of a picture: give one with --image FILE");
+        }
         if (count < 1) {
             throw wrong("--count is %d; it must be at least 1".formatted(count));
         }
@@ -304,7 +333,7 @@ public final class GenerateCommand implements Callable<Integer> {
     private GenerationParameters parameters(ModelDescription model) {
         GenerationParameters of = profile.parameters(model, adapters);
         try {
-            return new GenerationParameters(
+            GenerationParameters parameters = new GenerationParameters(
                     width == null ? of.width() : width,
                     height == null ? of.height() : height,
                     steps == null ? of.steps() : steps,
@@ -314,8 +343,32 @@ public final class GenerateCommand implements Callable<Integer> {
                     decoder == null ? of.decoder() : decoder,
                     of.compiled(),
                     of.adapters());
+            double unlessGiven = mask == null ? InputImage.DEFAULT_STRENGTH : InputImage.DEFAULT_STRENGTH_WITH_MASK;
+            return image == null ? parameters : parameters.startingFrom(
+                    new ImageToImage(strength == null ? unlessGiven : strength, mask != null));
         } catch (IllegalArgumentException e) {
             throw wrong(e.getMessage());
+        }
+    }
+
+    private List<ImagePrompt> withPicture(List<ImagePrompt> prompts, GenerationParameters parameters) throws IOException {
+        if (image == null) {
+            return prompts;
+        }
+        Optional<byte[]> maskFile = mask == null ? Optional.empty() : Optional.of(read(mask));
+        try {
+            SourceImage picture = new PictureReader(Long.MAX_VALUE).read(read(image), maskFile, parameters.size(), fit);
+            return prompts.stream().map(prompt -> prompt.startingFrom(picture)).toList();
+        } catch (UnreadablePictureException e) {
+            throw wrong(e.getMessage());
+        }
+    }
+
+    private byte[] read(Path file) throws IOException {
+        try {
+            return Files.readAllBytes(file);
+        } catch (NoSuchFileException e) {
+            throw wrong("there is no file " + file);
         }
     }
 
@@ -380,6 +433,13 @@ public final class GenerateCommand implements Callable<Integer> {
     private static final class PromptSyntaxOption extends ByLabel<PromptSyntax> {
         PromptSyntaxOption() {
             super("syntax", PromptSyntax.class);
+        }
+    }
+
+    /** Reads ways to fit a picture by the names that requests use. */
+    private static final class FitOption extends ByLabel<Fit> {
+        FitOption() {
+            super("fit", Fit.class);
         }
     }
 

@@ -1,10 +1,12 @@
 package dev.darkroom.torch;
 
 import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
+import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.ImageSize;
 import dev.darkroom.diffusion.SchedulerConfig;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -86,6 +88,18 @@ public record BundleManifest(
     /** Whether the weights draw in few steps without guidance, as they are or with an adapter. */
     public boolean drawsInFewSteps() {
         return fewSteps || adapters.values().stream().anyMatch(Adapter::fewSteps);
+    }
+
+    /**
+     * The module that encodes pictures for images that a decoder decodes: the decoder's own, or the other one where the bundle
+     * has none of its own, since both decode the same latents. Empty if the bundle has none.
+     */
+    public Optional<String> encoder(DecoderName decoder) {
+        List<String> encoders = switch (decoder) {
+            case FULL -> List.of(ModelBundle.VAE_ENCODER, ModelBundle.TINY_ENCODER);
+            case TINY -> List.of(ModelBundle.TINY_ENCODER, ModelBundle.VAE_ENCODER);
+        };
+        return encoders.stream().filter(files::containsKey).findFirst();
     }
 
     /**

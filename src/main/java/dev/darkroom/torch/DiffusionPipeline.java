@@ -17,12 +17,14 @@ import dev.darkroom.diffusion.Guidance;
 import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.ImageSize;
+import dev.darkroom.diffusion.ImageToImage;
 import dev.darkroom.diffusion.Lcm;
 import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.MemoryStatistics;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.NoiseSchedule;
 import dev.darkroom.diffusion.Scheduler;
+import dev.darkroom.diffusion.SourceImage;
 import dev.darkroom.diffusion.StepListener;
 import dev.darkroom.diffusion.UnsupportedParametersException;
 import java.nio.ByteBuffer;
@@ -173,6 +175,10 @@ public final class DiffusionPipeline implements ImageGenerator {
                         + model.bundle() + " has " + model.adapterNames() + ".");
             }
         }
+        if (parameters.imageToImage().isPresent() && manifest.encoder(parameters.decoder()).isEmpty()) {
+            throw new UnsupportedParametersException("image", "The model " + model.bundle() + " cannot start from a picture: its "
+                    + "bundle has no encoder. Compile it again to have one.");
+        }
         model.requireWeightsFor(parameters.scheduler(), parameters.adapters(), "scheduler");
     }
 
@@ -183,7 +189,8 @@ public final class DiffusionPipeline implements ImageGenerator {
         if (prompts.isEmpty()) {
             throw new IllegalArgumentException("There are no prompts.");
         }
-        Progress progress = new Progress(listener, parameters.steps(), prompts.size());
+        prompts.forEach(prompt -> requirePicture(parameters, prompt.source()));
+        Progress progress = new Progress(listener, parameters.stepsToRun(), prompts.size());
         generating.lock();
         try {
             List<GenerationResult> batches = FittingBatches.run(prompts, batchSizes(parameters),
@@ -191,6 +198,14 @@ public final class DiffusionPipeline implements ImageGenerator {
             return batches.size() == 1 ? batches.get(0) : join(batches);
         } finally {
             generating.unlock();
+        }
+    }
+
+    private static void requirePicture(GenerationParameters parameters, Optional<SourceImage> source) {
+        Optional<Boolean> masked = source.map(picture -> picture.mask().isPresent());
+        if (!masked.equals(parameters.imageToImage().map(ImageToImage::masked)) || source.filter(picture ->
+                picture.width() != parameters.width() || picture.height() != parameters.height()).isPresent()) {
+            throw new IllegalArgumentException("The pictures of a batch, their masks and their sizes are not its parameters'.");
         }
     }
 
@@ -204,10 +219,11 @@ public final class DiffusionPipeline implements ImageGenerator {
     }
 
     /** The networks of a batch; {@code guided} or {@code unguided} alone where all steps are, or none is. */
-    private record Stages(Network guided, Network unguided, Network decoder) {
+    private record Stages(Network guided, Network unguided, Network decoder, Optional<PictureEncoder> encoder) {
 
         boolean compiled() {
-            return guided.isCompiled() && unguided.isCompiled() && decoder.isCompiled();
+            return guided.isCompiled() && unguided.isCompiled() && decoder.isCompiled()
+                    && encoder.map(PictureEncoder::network).map(Network::isCompiled).orElse(true);
         }
     }
 
@@ -216,12 +232,16 @@ public final class DiffusionPipeline implements ImageGenerator {
         ImageSize size = parameters.size();
         boolean compiled = parameters.compiled();
         Network first = networks.find(GraphKey.step(guidance.guides(0), batchSize, size), compiled);
-        Network last = networks.find(GraphKey.step(guidance.guides(parameters.steps() - 1), batchSize, size), compiled);
+        Network last = networks.find(GraphKey.step(guidance.guides(parameters.stepsToRun() - 1), batchSize, size), compiled);
         String decoder = switch (parameters.decoder()) {
             case FULL -> ModelBundle.VAE_DECODER;
             case TINY -> ModelBundle.TINY_DECODER;
         };
-        return new Stages(first, last, networks.find(GraphKey.decoder(decoder, batchSize, size), compiled));
+        return new Stages(first, last, networks.find(GraphKey.vae(decoder, batchSize, size), compiled),
+                parameters.imageToImage().flatMap(start -> manifest.encoder(parameters.decoder()))
+                        .map(encoder -> new PictureEncoder(device, manifest,
+                                networks.find(GraphKey.vae(encoder, batchSize, size), compiled),
+                                encoder.equals(ModelBundle.VAE_ENCODER))));
     }
 
     /**
@@ -239,13 +259,18 @@ public final class DiffusionPipeline implements ImageGenerator {
             TextEncoder.Embeddings embeddings = encode(manager, filled, guidance, parameters.compiled());
             device.await(embeddings.hiddenStates());
             long encoded = System.nanoTime();
+            List<Long> seeds = filled.stream().map(ImagePrompt::seed).toList();
+            Optional<StartingLatents> pictures = stages.encoder().map(encoder -> encoder.encode(manager,
+                    parameters.imageToImage().orElseThrow(),
+                    filled.stream().flatMap(prompt -> prompt.source().stream()).toList(), seeds, parameters.size()));
+            pictures.ifPresent(begin -> device.await(begin.latents()));
+            long started = System.nanoTime();
             DenoisingLoop loop = new DenoisingLoop(
                     device, manifest, scheduler(parameters), guidance, stages.guided(), stages.unguided());
-            NDArray latents = loop.run(manager, parameters, filled.stream().map(ImagePrompt::seed).toList(),
-                    embeddings.hiddenStates(), step -> {
-                        progress.stepDone(step, prompts.size());
-                        requireOpen();
-                    });
+            NDArray latents = loop.run(manager, parameters, seeds, embeddings.hiddenStates(), pictures, step -> {
+                progress.stepDone(step, prompts.size());
+                requireOpen();
+            });
             device.await(latents);
             long denoised = System.nanoTime();
             NDArray pixels = stages.decoder().run(new NDList(latents), Network.WHOLE).singletonOrThrow();
@@ -253,7 +278,8 @@ public final class DiffusionPipeline implements ImageGenerator {
             long decoded = System.nanoTime();
             progress.batchDone(prompts.size());
             return new GenerationResult(images, switched, Duration.ofNanos(encoded - start),
-                    Duration.ofNanos(denoised - encoded), Duration.ofNanos(decoded - denoised), parameters.steps(),
+                    pictures.map(begin -> Duration.ofNanos(started - encoded)), Duration.ofNanos(denoised - started),
+                    Duration.ofNanos(decoded - denoised), parameters.stepsToRun(),
                     prompts.size(), embeddings.compiled() && stages.compiled(), device.memory());
         } catch (CancellationException e) {
             throw e;
@@ -263,13 +289,14 @@ public final class DiffusionPipeline implements ImageGenerator {
     }
 
     private Scheduler scheduler(GenerationParameters parameters) {
-        return switch (parameters.scheduler()) {
+        Scheduler whole = switch (parameters.scheduler()) {
             case EULER_ANCESTRAL -> EulerAncestralDiscrete.of(schedule, parameters.steps());
             case DPMPP_2M -> DpmSolverMultistep.of(schedule, parameters.steps());
             case EULER -> EulerDiscrete.of(schedule, parameters.steps());
             case DDIM -> Ddim.of(schedule, parameters.steps());
             case LCM -> Lcm.of(schedule, parameters.steps());
         };
+        return whole.last(parameters.stepsToRun());
     }
 
     /** Embeddings of the negative prompts and then of the prompts, {@code [2B, 77, C]}; of the prompts if none is guided. */
@@ -310,6 +337,7 @@ public final class DiffusionPipeline implements ImageGenerator {
                 batches.stream().flatMap(batch -> batch.images().stream()).toList(),
                 batches.stream().flatMap(batch -> batch.adapterSwitch().stream()).reduce(Duration::plus),
                 sum(batches, GenerationResult::textEncoding),
+                batches.stream().flatMap(batch -> batch.sourceEncoding().stream()).reduce(Duration::plus),
                 sum(batches, GenerationResult::denoising),
                 sum(batches, GenerationResult::decoding),
                 last.steps(),

@@ -21,8 +21,8 @@ public record GraphKey(String module, boolean guided, int batchSize, Optional<Im
         return new GraphKey(ModelBundle.UNET, guided, batchSize, Optional.of(size));
     }
 
-    /** @param module {@link ModelBundle#VAE_DECODER} or {@link ModelBundle#TINY_DECODER} */
-    public static GraphKey decoder(String module, int batchSize, ImageSize size) {
+    /** @param module a decoder or an encoder */
+    public static GraphKey vae(String module, int batchSize, ImageSize size) {
         return new GraphKey(module, false, batchSize, Optional.of(size));
     }
 }

@@ -31,6 +31,8 @@ public final class ModelBundle {
     public static final String UNET = "unet.pt";
     public static final String VAE_DECODER = "vae_decoder.pt";
     public static final String TINY_DECODER = "tiny_decoder.pt";
+    public static final String VAE_ENCODER = "vae_encoder.pt";
+    public static final String TINY_ENCODER = "tiny_encoder.pt";
 
     static final int FORMAT = 1;
     static final String ARCHITECTURE = "stable-diffusion-1";

@@ -145,6 +145,14 @@ final class Networks implements AutoCloseable {
         }
         Shape latents = new Shape(batch, manifest.latentChannels(),
                 key.size().get().height() / manifest.latentScale(), key.size().get().width() / manifest.latentScale());
+        if (key.module().equals(ModelBundle.VAE_ENCODER) || key.module().equals(ModelBundle.TINY_ENCODER)) {
+            NDList inputs = new NDList(manager.zeros(
+                    new Shape(batch, key.size().get().height(), key.size().get().width(), 3), DataType.UINT8));
+            if (key.module().equals(ModelBundle.VAE_ENCODER)) {
+                inputs.add(manager.zeros(latents));
+            }
+            return inputs;
+        }
         if (!key.module().equals(ModelBundle.UNET)) {
             return new NDList(manager.zeros(latents));
         }

@@ -56,6 +56,9 @@ public interface DarkroomConfig {
     /** Where images and outcomes are kept. */
     Store store();
 
+    /** The pictures that requests start from. */
+    Inputs inputs();
+
     /** How requests travel through the worker. */
     Flow flow();
 
@@ -132,6 +135,23 @@ public interface DarkroomConfig {
         /** Whether the bucket is part of the path rather than of the host name; most stores but Amazon's want it. */
         @WithDefault("true")
         boolean pathStyle();
+    }
+
+    interface Inputs {
+        /** Buckets of the store that pictures are taken from; unless there are any, no request can start from a picture. */
+        Optional<List<String>> buckets();
+
+        /** Most bytes that a picture's file may have. */
+        @WithDefault("20971520")
+        @Min(1)
+        @Max(268_435_456)
+        int maxBytes();
+
+        /** Most pixels that a picture may have; each takes up to eight bytes of memory while it is read. */
+        @WithDefault("25000000")
+        @Min(1)
+        @Max(268_435_456)
+        int maxPixels();
     }
 
     interface Flow {

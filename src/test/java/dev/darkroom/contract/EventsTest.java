@@ -40,12 +40,15 @@ class EventsTest {
             List.of(new Completed.Image("darkroom", "images/7e/order-4711-0.png",
                     "s3://darkroom/images/7e/order-4711-0.png", "098f6bcd", DIGEST, 412_345, 512, 512, Long.MIN_VALUE)),
             new Completed.Parameters("schöner 🍎", "", "weighted", "final", 512, 512, 20, "dpmpp-2m",
-                    new Completed.Guidance(7.5, 0.4), "tiny", List.of(new Adapter("ink", -0.5)), Long.MIN_VALUE, 1,
+                    new Completed.Guidance(7.5, 0.4), "tiny", List.of(new Adapter("ink", -0.5)),
+                    Optional.of(new InputImage("photos", "rocket.jpg", DIGEST, 0.6, "crop")),
+                    Optional.of(new ObjectReference("photos", "mask.png", DIGEST)), Long.MIN_VALUE, 1,
                     new Completed.Output(ImageFormat.PNG), false),
-            new Completed.Timings(0, OptionalDouble.of(12.5), 1.841, 1e-3, 12345678.901, 1e9, 0.1, 3, 20, 1),
+            new Completed.Timings(0, OptionalDouble.of(12.5), 1.841, OptionalDouble.of(4.2), 1e-3, 12345678.901, 1e9,
+                    0.1, 3, 20, 1),
             Optional.of(new Completed.Vram(2_040_109_465L, 2_147_483_648L, 2_684_354_560L, 85_899_345_920L)),
             new Completed.Model("sd15", DIGEST, "cuda:0 NVIDIA A100-SXM4-80GB", "PyTorch 2.7.1", true),
-            Optional.of(Completed.Provenance.ofPrompt("schöner 🍎")),
+            Optional.of(Completed.Provenance.ofPrompt("schöner 🍎", false)),
             Map.of("b", "2", "a", "1"));
     private static final Failed FAILED = new Failed("order-4711", FailureReason.INVALID_REQUEST, Optional.of("steps"),
             "steps must be a whole number from 1 to 150, but is 1000.", Map.of());

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException
 import dev.darkroom.contract.ReadResult.Understood;
 import java.nio.charset.StandardCharsets;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 
 /** Seeds and digests. The values are fixed: images and outcomes in users' stores depend on them. */
@@ -53,6 +54,20 @@ class GenerationRequestTest {
                 .isEqualTo("9b3cdd83dba90a1c6b9938d06a3c824285efab5f1f22df48e016fb0df8459cfe");
         assertThat(request(EVERYTHING).digest())
                 .isEqualTo("8d9794b1242fe9bc6369a5628398377786d56d29382961afeb766dc0a1bb8e46");
+    }
+
+    @Test
+    void aPictureCountsWithAllThatIsSaidOfIt() {
+        String withPicture = PLAIN.replace("}", """
+                , "image": {"uri": "s3://photos/rocket.jpg", "sha256": "%s"}}""".formatted("0".repeat(64)));
+
+        assertThat(RequestJson.canonical(request(withPicture), 7)).isEqualTo("""
+                {"requestId":"order-4711","prompt":"a red apple","profile":"final","image":{"bucket":"photos",\
+                "key":"rocket.jpg","sha256":"%s","strength":0.8,"fit":"crop"},"count":1,\
+                "output":{"format":"png"},"seed":7}""".formatted("0".repeat(64)));
+        assertThat(Stream.of(withPicture, withPicture.replace("00", "01"), withPicture.replace("rocket", "racket"), PLAIN,
+                withPicture.replace("\"sha256\"", "\"strength\": 0.5, \"sha256\"")))
+                .extracting(json -> request(json).digest()).doesNotHaveDuplicates();
     }
 
     @Test

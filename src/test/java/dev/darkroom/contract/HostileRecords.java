@@ -65,6 +65,7 @@ public final class HostileRecords {
         numbers();
         sizesThatNoModelOffers();
         names();
+        pictures();
         deadlines();
         texts();
         nesting();
@@ -216,6 +217,30 @@ public final class HostileRecords {
         }
         for (String format : List.of("", "PNG", "png\\n", ".png", "gif", "svg", "exe", "jpg", "image/png", "../png")) {
             invalid("output.format " + format, "output.format", "\"" + format + "\"");
+        }
+    }
+
+    private void pictures() {
+        for (String uri : List.of("", " ", "s3://", "s3://photos", "s3://photos/", "s3:///a.png", "S3://photos/a.png",
+                "s3://Photos/a.png", "s3://ph/a.png/..", "s3://photos/../a.png", "s3://photos/./a.png", "s3://photos/a/..",
+                "http://169.254.169.254/latest/meta-data", "https://example.com/a.png", "file:///etc/passwd",
+                "ftp://example.com/a",
+                "data:image/png;base64,iVBORw0KGgo=", "//example.com/a.png", "/etc/passwd", "s3://user:password@photos/a.png",
+                "s3://photos:80/a.png", "s3://photos/a\\n.png", "s3://photos/\\u0000", "s3://photos/\\ud800", "gs://photos/a.png",
+                "s3://photos/" + "a/".repeat(5_000), "s3://" + "a".repeat(64) + "/a.png")) {
+            invalid("image.uri " + shortened(uri), "image.uri", "\"" + uri + "\"");
+        }
+        for (String image : List.of("null", "1", "[]", "{}", "\"s3://photos/a.png\"", "[{}]", "{\"uri\": {}}",
+                "{\"bucket\": \"photos\"}", "{\"sha256\": \"\"}", "{\"url\": \"s3://photos/a.png\"}")) {
+            invalid("image " + image, "image", image);
+            invalid("mask " + image, "mask", image);
+        }
+        for (String strength : List.of("0", "-1", "1.0001", "1e400", "-1e400", "\"0.5\"", "true", "0.009999", "[]")) {
+            invalid("image.strength " + strength, "image.strength", strength);
+        }
+        for (String sha256 : List.of("", "0", "g".repeat(64), "A".repeat(64), "0".repeat(63), "0".repeat(65),
+                "0".repeat(9_000))) {
+            invalid("image.sha256 " + shortened(sha256), "image.sha256", "\"" + sha256 + "\"");
         }
     }
 

@@ -73,6 +73,49 @@ class RequestReaderTest {
     }
 
     @Test
+    void aPictureIsTheSameByItsAddressAndByBucketAndKey() {
+        String sha256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+        String request = """
+                {"requestId": "r", "prompt": "p", "image": {%s, "sha256": "%s"%s}}""";
+        ReadResult byAddress = read(request.formatted("\"uri\": \"s3://photos/a b/ü%20.png\"", sha256, ""));
+
+        assertThat(byAddress).isEqualTo(read(request.formatted(
+                "\"bucket\": \"photos\", \"key\": \"a b/ü%20.png\"", sha256, ", \"strength\": 0.8, \"fit\": \"crop\"")));
+        assertThat(((Understood) byAddress).request().image()).contains(
+                new InputImage("photos", "a b/ü%20.png", sha256, 0.8, "crop"));
+    }
+
+    @Test
+    void withAMaskAllOfAPictureIsGivenUpWhereItIsWhite() {
+        String object = "{\"uri\": \"s3://photos/a.png\", \"sha256\": \"%s\"}".formatted("0".repeat(64));
+        Understood understood = (Understood) read(
+                "{\"requestId\": \"r\", \"prompt\": \"p\", \"image\": %s, \"mask\": %s}".formatted(object, object));
+
+        assertThat(understood.request().image()).hasValueSatisfying(image -> assertThat(image.strength()).isEqualTo(1));
+        assertThat(understood.request().mask()).contains(new ObjectReference("photos", "a.png", "0".repeat(64)));
+    }
+
+    @Test
+    void aPictureThatIsNowhereIsRefusedInOneSentence() {
+        String where = "image must be given either by uri, or by bucket and key.";
+        String sha256 = "0".repeat(64);
+        assertRefused("{\"sha256\": \"%s\"}".formatted(sha256), "image", where);
+        assertRefused("{\"sha256\": \"%s\", \"bucket\": \"photos\"}".formatted(sha256), "image", where);
+        assertRefused("{\"sha256\": \"%s\", \"uri\": \"s3://photos/a\", \"key\": \"a\"}".formatted(sha256), "image", where);
+        assertRefused("{\"sha256\": \"%s\", \"uri\": \"http://example.com/a.png\"}".formatted(sha256), "image.uri",
+                "image.uri must be an address s3://bucket/key in the object store, but is \"http://example.com/a.png\".");
+        assertRefused("\"a.png\"", "image", "image must be an object, but is \"a.png\".");
+        assertThat(read("{\"requestId\": \"r\", \"prompt\": \"p\", \"mask\": {\"uri\": \"s3://photos/a\", \"sha256\": \"%s\"}}"
+                .formatted(sha256))).isEqualTo(new Refused("r", FailureReason.INVALID_REQUEST, "image",
+                        "image is missing, which goes with mask."));
+    }
+
+    private void assertRefused(String image, String field, String sentence) {
+        assertThat(read("{\"requestId\": \"r\", \"prompt\": \"p\", \"image\": %s}".formatted(image)))
+                .isEqualTo(new Refused("r", FailureReason.INVALID_REQUEST, field, sentence));
+    }
+
+    @Test
     void aCloudEventIsUnderstood() {
         CloudEvent event = new Events("/shop").of(EVERYTHING, Instant.EPOCH);
 

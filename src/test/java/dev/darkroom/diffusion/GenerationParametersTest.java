@@ -48,6 +48,34 @@ class GenerationParametersTest {
         assertThat(refusalOf("ink", "wash", "ink")).isEqualTo("An adapter is named twice: ink, ink, wash.");
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "20, 0, image.strength is 0.0; it must be above 0 and at most 1.",
+        "20, 1.01, image.strength is 1.01; it must be above 0 and at most 1.",
+        "20, NaN, image.strength is NaN; it must be above 0 and at most 1.",
+        "4, 0.2, 'image.strength is 0.2 and steps is 4, of which not one step would run; their product must be at least 1.'"
+    })
+    void aStrengthThatLeavesNoStepCannotBeAsked(int steps, double strength, String sentence) {
+        UnsupportedParametersException refusal = catchThrowableOfType(UnsupportedParametersException.class, () ->
+                new GenerationParameters(128, 128, steps, SchedulerName.DPMPP_2M, 7.5, 0.4, DecoderName.TINY, true)
+                        .startingFrom(new ImageToImage(strength, false)));
+
+        assertThat(refusal).hasMessage(sentence);
+        assertThat(refusal.field()).isEqualTo("image.strength");
+    }
+
+    @Test
+    void ofImagesThatStartFromPicturesTheLastStepsRunAndTheFirstOfThoseAreGuided() {
+        GenerationParameters whole = new GenerationParameters(
+                128, 128, 20, SchedulerName.DPMPP_2M, 7.5, 0.4, DecoderName.TINY, true);
+        GenerationParameters half = whole.startingFrom(new ImageToImage(0.5, false));
+
+        assertThat(whole.stepsToRun()).isEqualTo(20);
+        assertThat(whole.guidedSteps()).isEqualTo(9);
+        assertThat(half.stepsToRun()).isEqualTo(10);
+        assertThat(half.guidedSteps()).isEqualTo(5);
+    }
+
     private static String refusalOf(String... adapters) {
         UnsupportedParametersException refusal = catchThrowableOfType(UnsupportedParametersException.class, () ->
                 new GenerationParameters(128, 128, 20, SchedulerName.DPMPP_2M, 7.5, 1, DecoderName.TINY, true,

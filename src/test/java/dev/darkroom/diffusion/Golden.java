@@ -3,6 +3,7 @@ package dev.darkroom.diffusion;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.awt.image.BufferedImage;
+import java.awt.image.DataBufferByte;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -44,6 +45,15 @@ public final class Golden {
                 rgb[3 * i + 2] = (byte) pixels[i];
             }
             return rgb;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** A grey image's one channel, as the file has it: in sRGB, for which Java takes it to be linear, it would be brighter. */
+    public static byte[] gray(String name) {
+        try (InputStream in = Golden.class.getResourceAsStream("/golden/" + name)) {
+            return ((DataBufferByte) ImageIO.read(in).getRaster().getDataBuffer()).getData();
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -167,6 +167,41 @@ class GenerateCommandTest {
     }
 
     @Test
+    void imagesStartFromAPictureAndKeepWhatTheMaskSays() throws IOException {
+        Path pictures = Path.of("src/test/resources/golden/pictures");
+        String bundle = pictures.resolve("bundle").toString();
+        String picture = pictures.resolve("picture-0.png").toString();
+
+        CommandLineRun whole = generate("a red circle", "--bundle", bundle, "--image", picture, "--strength", "0.5");
+        BufferedImage fromPicture = ImageIO.read(folder.resolve("000.png").toFile());
+        CommandLineRun masked = generate("a red circle", "--bundle", bundle, "--image", picture, "--mask",
+                pictures.resolve("mask-0.png").toString(), "--format", "jpeg");
+
+        assertThat(whole.exitCode()).as(whole.err()).isZero();
+        assertThat(JSON.readTree(whole.outLines().get(0)).at("/timings/steps").asInt()).isEqualTo(10);
+        assertThat(fromPicture.getWidth()).isEqualTo(64);
+        assertThat(masked.exitCode()).as(masked.err()).isZero();
+        assertThat(JSON.readTree(masked.outLines().get(0)).at("/timings/steps").asInt()).isEqualTo(20);
+    }
+
+    @ParameterizedTest
+    @CsvSource(delimiter = '|', value = {
+        "--image nowhere.png | there is no file nowhere.png",
+        "--image pom.xml | image must be a PNG, JPEG or WebP file, and is none.",
+        "--mask pom.xml | --mask says what becomes of a picture: give one with --image FILE",
+        "--strength 0.5 | --strength says what becomes of a picture: give one with --image FILE",
+        "--image pom.xml --strength 1.5 | image.strength is 1.5; it must be above 0 and at most 1.",
+        "--image pom.xml --fit stretch | there is no fit 'stretch'; there are crop, contain"
+    })
+    void whatCannotBecomeAPictureIsAWrongArgument(String options, String sentence) {
+        CommandLineRun run = generate(
+                ("circle --bundle src/test/resources/golden/pictures/bundle " + options).split(" "));
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.err()).contains(sentence);
+    }
+
+    @Test
     void theHelpTellsWhatTheModelDraws() {
         assertThat(CommandLineRun.of("generate", "--help").out())
                 .contains("Objects: red apple, ").contains("Backgrounds: white, ").contains("Styles: flat icon, ");

@@ -162,6 +162,11 @@ class StageFaultsTest {
                 }
 
                 @Override
+                public Optional<byte[]> read(String bucket, String key, int mostBytes) {
+                    return real.read(bucket, key, mostBytes);
+                }
+
+                @Override
                 public void open() {
                     real.open();
                 }

@@ -69,9 +69,10 @@ class StartAndStopIT {
                 "darkroom.store.bucket must be 3 to 63");
         assertRefusesToStart(Map.of("DARKROOM_STORE_ENDPOINT", "nowhere", "DARKROOM_EVENTS_SOURCE", "/%zz",
                         "DARKROOM_TOPICS_PROGRESS", "darkroom.requests", "KAFKA_BOOTSTRAP_SERVERS", "nowhere",
-                        "DARKROOM_STATE_DIR", "/dev/null/state"),
+                        "DARKROOM_STATE_DIR", "/dev/null/state", "DARKROOM_INPUTS_BUCKETS", "photos,Photos"),
                 "Invalid url in bootstrap.servers: nowhere", "endpoint is 'nowhere'", "darkroom.events.source is '/%zz'",
-                "must be six different topics", "darkroom.state-dir is /dev/null/state");
+                "must be six different topics", "darkroom.state-dir is /dev/null/state",
+                "darkroom.inputs.buckets is 'photos,Photos'; it must be names of buckets");
     }
 
     private void assertRefusesToStart(Map<String, String> environment, String... sentences) {

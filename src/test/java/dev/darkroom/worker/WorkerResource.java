@@ -13,18 +13,22 @@ import java.util.Map;
 
 /**
  * A stack of its own for a test, behind a gate that can be closed on the store, and a worker that is easy to watch. Its
- * arguments are settings of the broker's, which then is the embedded one.
+ * arguments are settings of the worker's, where they begin with {@code darkroom.}, or of the broker's, which then is the embedded
+ * one.
  */
 public final class WorkerResource implements QuarkusTestResourceLifecycleManager {
 
-    private Map<String, String> broker = Map.of();
+    private static final String WORKERS = "darkroom.";
+
+    private final Map<String, String> worker = new HashMap<>();
+    private final Map<String, String> broker = new HashMap<>();
     private Stack stack;
     private StoreGate gate;
     private Topics topics;
 
     @Override
     public void init(Map<String, String> arguments) {
-        broker = arguments;
+        arguments.forEach((name, value) -> (name.startsWith(WORKERS) ? worker : broker).put(name, value));
     }
 
     @Override
@@ -49,6 +53,7 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         settings.put("darkroom.flow.stuck-after", "2s");
         settings.put("darkroom.flow.drain-timeout", "10s");
         settings.put("quarkus.http.test-port", "0");
+        settings.putAll(worker);
         return settings;
     }
 

@@ -23,7 +23,7 @@ record ArithmeticCeiling(double teraflops) {
     /** The share of it, 0 to 1, in an image of {@link #SIZE} that took so many seconds. */
     double shareOfImage(GenerationParameters parameters, double seconds) {
         // Guided steps run the UNet twice; the empty negative prompt is encoded once and kept
-        double macs = (parameters.steps() + parameters.guidedSteps()) * UNET_MACS + TEXT_ENCODER_MACS
+        double macs = (parameters.stepsToRun() + parameters.guidedSteps()) * UNET_MACS + TEXT_ENCODER_MACS
                 + (parameters.decoder() == DecoderName.FULL ? FULL_DECODER_MACS : TINY_DECODER_MACS);
         return share(macs, seconds);
     }

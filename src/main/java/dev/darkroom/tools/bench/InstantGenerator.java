@@ -76,8 +76,9 @@ final class InstantGenerator implements ImageGenerator {
                 .map(prompt -> new GeneratedImage(SIZE.width(), SIZE.height(),
                         prepared.get(Math.floorMod(prompt.seed(), PREPARED)), prompt.seed(), false))
                 .toList();
-        listener.onStep(parameters.steps(), parameters.steps());
-        return new GenerationResult(images, Optional.empty(), Duration.ZERO, Duration.ZERO, Duration.ZERO, parameters.steps(),
+        listener.onStep(parameters.stepsToRun(), parameters.stepsToRun());
+        return new GenerationResult(images, Optional.empty(), Duration.ZERO, Optional.empty(), Duration.ZERO, Duration.ZERO,
+                parameters.stepsToRun(),
                 images.size(), false, Optional.empty());
     }
 

@@ -5,9 +5,11 @@ import dev.darkroom.contract.Identity;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.Labelled;
 import dev.darkroom.diffusion.PromptSyntax;
+import dev.darkroom.diffusion.SourceImage;
 import dev.darkroom.diffusion.UnsupportedParametersException;
 import java.time.Instant;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
@@ -16,9 +18,10 @@ import java.util.stream.IntStream;
  * @param claim the claim on the record that it came with
  * @param request with its seed resolved
  * @param identity which request it is
+ * @param source the picture that its images start from, once it was fetched; empty if they start from noise
  * @param attempts how often a process ended while it generated this request; one that was tried before runs alone
  */
-public record Job(Claim claim, GenerationRequest request, Identity identity, int attempts) {
+public record Job(Claim claim, GenerationRequest request, Identity identity, Optional<SourceImage> source, int attempts) {
 
     /** A request that nothing is known of yet. */
     public Job(Claim claim, GenerationRequest request) {
@@ -26,12 +29,17 @@ public record Job(Claim claim, GenerationRequest request, Identity identity, int
     }
 
     private Job(Claim claim, GenerationRequest request, Identity identity) {
-        this(claim, request.seeded(identity), identity, 0);
+        this(claim, request.seeded(identity), identity, Optional.empty(), 0);
     }
 
     /** The same request, attempted so often before. */
     public Job attempted(int times) {
-        return new Job(claim, request, identity, times);
+        return new Job(claim, request, identity, source, times);
+    }
+
+    /** The same request, its picture fetched. */
+    public Job startingFrom(SourceImage picture) {
+        return new Job(claim, request, identity, Optional.of(picture), attempts);
     }
 
     /** Whether the request is under suspicion of ending the process. */
@@ -51,7 +59,8 @@ public record Job(Claim claim, GenerationRequest request, Identity identity, int
     public List<ImagePrompt> prompts() {
         PromptSyntax syntax = Labelled.find(PromptSyntax.class, request.promptSyntax()).orElseThrow();
         return IntStream.range(0, request.count())
-                .mapToObj(index -> new ImagePrompt(request.prompt(), request.negativePrompt(), syntax, request.seedOf(index)))
+                .mapToObj(index -> new ImagePrompt(
+                        request.prompt(), request.negativePrompt(), syntax, source, request.seedOf(index)))
                 .toList();
     }
 

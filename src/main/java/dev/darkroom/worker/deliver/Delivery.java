@@ -160,7 +160,7 @@ public class Delivery {
         GenerationRequest request = job.request();
         return new Completed(request.requestId(), images,
                 provenance.parameters(job.prompts().get(0), request.count(), request.format(),
-                        making.promptTruncated()),
+                        making.promptTruncated()).startedFrom(request.image(), request.mask()),
                 making.timings(), making.vram(), making.model(), provenance.mark(request.prompt()), request.metadata());
     }
 
@@ -257,13 +257,17 @@ public class Delivery {
     private void trace(Claim claim, GenerationResult result, Instant start, Instant encoding,
             Instant uploading, Instant uploaded) {
         Instant encodingText = start.plus(result.adapterSwitch().orElse(Duration.ZERO));
-        Instant denoising = encodingText.plus(result.textEncoding());
+        Instant encodingSource = encodingText.plus(result.textEncoding());
+        Instant denoising = encodingSource.plus(result.sourceEncoding().orElse(Duration.ZERO));
         Instant decoding = denoising.plus(result.denoising());
         tracing.stage(claim.span(), "queue_wait", claim.produced(), start);
         if (result.adapterSwitch().isPresent()) {
             tracing.stage(claim.span(), "adapter_switch", start, encodingText);
         }
-        tracing.stage(claim.span(), "text_encoding", encodingText, denoising);
+        tracing.stage(claim.span(), "text_encoding", encodingText, encodingSource);
+        if (result.sourceEncoding().isPresent()) {
+            tracing.stage(claim.span(), "source_encoding", encodingSource, denoising);
+        }
         tracing.stage(claim.span(), "denoising", denoising, decoding);
         tracing.stage(claim.span(), "decoding", decoding, decoding.plus(result.decoding()));
         tracing.stage(claim.span(), "image_encoding", encoding, uploading);

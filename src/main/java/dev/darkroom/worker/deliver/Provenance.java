@@ -41,7 +41,7 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
                 new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
                 parameters.decoder().label(),
                 parameters.adapters().stream().map(adapter -> new Adapter(adapter.name(), adapter.scale())).toList(),
-                first.seed(), count, new Completed.Output(format), truncated);
+                Optional.empty(), Optional.empty(), first.seed(), count, new Completed.Output(format), truncated);
     }
 
     /**
@@ -74,6 +74,7 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
                         Completed.Timings.milliseconds(queueWait),
                         result.adapterSwitch().stream().mapToDouble(Completed.Timings::milliseconds).findFirst(),
                         Completed.Timings.milliseconds(result.textEncoding()),
+                        result.sourceEncoding().stream().mapToDouble(Completed.Timings::milliseconds).findFirst(),
                         Completed.Timings.milliseconds(result.denoising()),
                         Completed.Timings.milliseconds(result.decoding()),
                         Completed.Timings.milliseconds(encoding),
@@ -90,7 +91,8 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
 
     /** How images of a prompt came about, for events and XMP; empty where they are not marked. */
     public Optional<Completed.Provenance> mark(String prompt) {
-        return marked ? Optional.of(Completed.Provenance.ofPrompt(prompt)) : Optional.empty();
+        return marked
+                ? Optional.of(Completed.Provenance.ofPrompt(prompt, parameters.imageToImage().isPresent())) : Optional.empty();
     }
 
     /**
@@ -100,6 +102,9 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
      */
     public ImageParameters image(ImagePrompt image, Map<String, String> more) {
         Map<String, String> others = new LinkedHashMap<>();
+        // As AUTOMATIC1111's web UI calls it
+        parameters.imageToImage().ifPresent(start ->
+                others.put("Denoising strength", Double.toString(start.strength())));
         others.put("Guidance cutoff", Double.toString(parameters.guidanceCutoff()));
         others.put("Decoder", parameters.decoder().label());
         others.put("Profile", profile);

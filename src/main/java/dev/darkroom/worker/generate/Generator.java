@@ -248,6 +248,7 @@ public class Generator {
     private void deliver(Batch batch, GenerationResult result, Instant start) {
         result.adapterSwitch().ifPresent(metrics::adapterSwitch);
         metrics.stage("text_encoding", result.textEncoding());
+        result.sourceEncoding().ifPresent(took -> metrics.stage("source_encoding", took));
         metrics.stage("denoising", result.denoising());
         metrics.stage("decoding", result.decoding());
         ModelDescription model = images.model();

@@ -31,7 +31,7 @@ class ProgressReports {
         if (!config.enabled()) {
             return StepListener.NONE;
         }
-        int steps = batch.parameters().steps();
+        int steps = batch.parameters().stepsToRun();
         batch.jobs().forEach(job -> report(job, Progress.started(job.request().requestId(), steps)));
         return new StepListener() {
             private Instant last = Instant.now();

@@ -15,6 +15,7 @@ import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.claim.Job;
 import dev.darkroom.worker.deliver.Delivery;
 import dev.darkroom.worker.generate.Backlog;
+import dev.darkroom.worker.intake.Inputs.InvalidInputException;
 import dev.darkroom.worker.outcome.IdempotencyStore;
 import dev.darkroom.worker.outcome.IdempotencyStore.Concluded;
 import dev.darkroom.worker.outcome.IdempotencyStore.Known;
@@ -53,6 +54,7 @@ public class Intake {
 
     private final RequestReader reader;
     private final ParameterResolution resolution;
+    private final Inputs inputs;
     private final IdempotencyStore idempotency;
     private final Claims claims;
     private final Cancellations cancellations;
@@ -66,10 +68,12 @@ public class Intake {
     private final ScheduledExecutorService timer =
             Executors.newScheduledThreadPool(LOOKS, WorkerThreads.named("look-again"));
 
-    Intake(DarkroomConfig config, RequestReader reader, ParameterResolution resolution, IdempotencyStore idempotency,
+    Intake(DarkroomConfig config, RequestReader reader, ParameterResolution resolution, Inputs inputs,
+            IdempotencyStore idempotency,
             Claims claims, Cancellations cancellations, Backlog backlog, Delivery delivery, Outcomes outcomes) {
         this.reader = reader;
         this.resolution = resolution;
+        this.inputs = inputs;
         this.idempotency = idempotency;
         this.claims = claims;
         this.cancellations = cancellations;
@@ -177,12 +181,19 @@ public class Intake {
             try {
                 GenerationParameters parameters = resolution.resolve(job.request());
                 if (!delivery.adopt(job, parameters, resolution.model())) {
-                    backlog.add(job, parameters);
+                    backlog.add(withPicture(job, parameters), parameters);
                 }
             } catch (UnsupportedParametersException e) {
                 outcomes.fail(job, FailureReason.UNSUPPORTED_PARAMETERS, Optional.of(e.field()), e.getMessage());
+            } catch (InvalidInputException e) {
+                outcomes.fail(job, FailureReason.INVALID_INPUT, Optional.of(e.field()), e.getMessage());
             }
         }
+    }
+
+    private Job withPicture(Job job, GenerationParameters parameters) throws InvalidInputException {
+        return job.request().image().isEmpty() || job.source().isPresent()
+                ? job : job.startingFrom(inputs.fetch(job.request(), parameters));
     }
 
     /** What fails here goes to the dead-letter topic: nothing stops the partition. */

@@ -1,11 +1,14 @@
 package dev.darkroom.worker.intake;
 
 import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.InputImage;
+import dev.darkroom.contract.ObjectReference;
 import dev.darkroom.contract.Overrides;
 import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.ImageGenerator;
 import dev.darkroom.diffusion.ImagePrompt;
+import dev.darkroom.diffusion.ImageToImage;
 import dev.darkroom.diffusion.Labelled;
 import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.ModelDescription;
@@ -13,17 +16,22 @@ import dev.darkroom.diffusion.Profile;
 import dev.darkroom.diffusion.PromptSyntax;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.UnsupportedParametersException;
+import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.generate.Generator;
 import jakarta.enterprise.context.ApplicationScoped;
+import java.util.List;
+import java.util.Optional;
 
 /** Turns a request into parameters: those of its profile, overridden by the request's own, checked against the model. */
 @ApplicationScoped
 class ParameterResolution {
 
     private final Generator generator;
+    private final List<String> buckets;
 
-    ParameterResolution(Generator generator) {
+    ParameterResolution(DarkroomConfig config, Generator generator) {
         this.generator = generator;
+        this.buckets = config.inputs().buckets().orElse(List.of());
     }
 
     /** What generates. */
@@ -51,11 +59,25 @@ class ParameterResolution {
                         .orElse(defaults.decoder()),
                 defaults.compiled(),
                 defaults.adapters());
+        Optional<InputImage> image = request.image();
+        if (image.isPresent()) {
+            requireOffered("image", image.get().object());
+            request.mask().ifPresent(mask -> requireOffered("mask", mask));
+            parameters = parameters.startingFrom(new ImageToImage(image.get().strength(), request.mask().isPresent()));
+        }
         images.check(parameters);
         // Refuses weights that are not on offer
         new ImagePrompt(request.prompt(), request.negativePrompt(),
                 named("promptSyntax", request.promptSyntax(), PromptSyntax.class), request.resolvedSeed());
         return parameters;
+    }
+
+    private void requireOffered(String field, ObjectReference object) {
+        if (!buckets.contains(object.bucket())) {
+            throw new UnsupportedParametersException(field, field + " is in the bucket " + object.bucket()
+                    + "; this worker takes pictures from "
+                    + (buckets.isEmpty() ? "no bucket" : String.join(", ", buckets)) + ".");
+        }
     }
 
     private static Profile profile(String label) {

@@ -1,6 +1,7 @@
 package dev.darkroom.worker.ops;
 
 import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.store.StoreSettings;
 import io.quarkus.runtime.StartupEvent;
 import io.quarkus.runtime.configuration.ConfigurationException;
 import io.smallrye.common.annotation.Identifier;
@@ -66,6 +67,11 @@ class SettingsCheck {
         } catch (URISyntaxException e) {
             wrong.add("darkroom.events.source is '" + config.events().source()
                     + "'; it must be a URI reference such as /darkroom.");
+        }
+        List<String> buckets = config.inputs().buckets().orElse(List.of());
+        if (!buckets.stream().allMatch(StoreSettings::isBucket)) {
+            wrong.add("darkroom.inputs.buckets is '" + String.join(",", buckets) + "'; it must be names of buckets, separated by "
+                    + "commas: " + StoreSettings.BUCKET_ALLOWED + ".");
         }
         DarkroomConfig.Topics topics = config.topics();
         List<String> names = List.of(topics.requests(), topics.completions(), topics.progress(), topics.deadLetters(),

@@ -26,6 +26,13 @@ public interface ImageStore extends AutoCloseable {
     Optional<byte[]> get(String key);
 
     /**
+     * The beginning of an object of any bucket, which the store's credentials may read; empty if there is none.
+     *
+     * @param mostBytes how much of it; one byte more than is wanted tells that there is more
+     */
+    Optional<byte[]> read(String bucket, String key, int mostBytes);
+
+    /**
      * Makes sure that the bucket is there and can be written to, creates it where it may, and finds out whether the
      * store has conditional PUTs. To be called once, before the other methods.
      */

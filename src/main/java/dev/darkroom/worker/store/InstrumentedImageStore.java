@@ -7,7 +7,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 
 /**
- * Times every call in {@code darkroom.store.operation}, by {@code operation} (put-if-absent, find, get, open, ping) and
+ * Times every call in {@code darkroom.store.operation}, by {@code operation} (put-if-absent, find, get, read, open, ping) and
  * {@code outcome}: {@code ok}, {@code kept} (an earlier object was there), {@code fault} (may pass), {@code refused}
  * (stays) or {@code mistake} (arguments that no store takes). Put it inside {@link RetryingImageStore} to see attempts,
  * outside to see waits.
@@ -35,6 +35,11 @@ public final class InstrumentedImageStore implements ImageStore {
     @Override
     public Optional<byte[]> get(String key) {
         return timed("get", () -> store.get(key));
+    }
+
+    @Override
+    public Optional<byte[]> read(String bucket, String key, int mostBytes) {
+        return timed("read", () -> store.read(bucket, key, mostBytes));
     }
 
     @Override

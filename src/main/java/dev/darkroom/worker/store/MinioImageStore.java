@@ -132,6 +132,20 @@ public final class MinioImageStore implements ImageStore {
     }
 
     @Override
+    public Optional<byte[]> read(String bucket, String key, int mostBytes) {
+        try (var response = client.getObject(GetObjectArgs.builder().bucket(bucket).object(key).build())) {
+            return Optional.of(response.readNBytes(mostBytes));
+        } catch (ErrorResponseException e) {
+            if (noSuchObject(e)) {
+                return Optional.empty();
+            }
+            throw fault("read", bucket + "/" + key, e);
+        } catch (Exception e) {
+            throw fault("read", bucket + "/" + key, e);
+        }
+    }
+
+    @Override
     public void open() {
         if (!bucketExists()) {
             if (!settings.createBucket()) {

@@ -41,6 +41,14 @@ public final class RetryingImageStore implements ImageStore {
         return untilDone("read from the object store", () -> store.get(key));
     }
 
+    /** Outages are sat out. A refusal is the matter of the one request that names the object, not of all that wait. */
+    @Override
+    public Optional<byte[]> read(String bucket, String key, int mostBytes) {
+        return retries.untilDone("read from the object store",
+                failure -> failure instanceof StorageException fault && fault.transientFault(),
+                () -> store.read(bucket, key, mostBytes));
+    }
+
     @Override
     public void open() {
         Patience patience = new Patience();

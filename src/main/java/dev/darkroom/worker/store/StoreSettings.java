@@ -30,6 +30,15 @@ public record StoreSettings(
 
     private static final Pattern BUCKET = Pattern.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]");
 
+    /** What is said of a name that no bucket can have. */
+    public static final String BUCKET_ALLOWED = "3 to 63 lower-case letters, digits, '.' and '-', with a letter or digit at both "
+            + "ends";
+
+    /** Whether a bucket can have this name. */
+    public static boolean isBucket(String name) {
+        return BUCKET.matcher(name).matches() && !name.contains("..");
+    }
+
     /** @throws IllegalArgumentException with a sentence that names the setting, what it is and what is allowed */
     public StoreSettings {
         check(endpoint != null && endpoint.getHost() != null
@@ -39,7 +48,7 @@ public record StoreSettings(
                         && endpoint.getQuery() == null && endpoint.getUserInfo() == null,
                 "the store's endpoint '%s' has more than scheme, host and port", endpoint.getHost());
         check(region != null && !region.isBlank(), "the store's region is empty; us-east-1 satisfies most stores");
-        check(bucket != null && BUCKET.matcher(bucket).matches() && !bucket.contains(".."),
+        check(bucket != null && isBucket(bucket),
                 "the store's bucket is '%s'; a bucket's name has 3 to 63 lower-case letters, digits, '.' and '-', "
                         + "and starts and ends with a letter or digit", bucket);
         check(accessKey != null && !accessKey.isBlank(), "the store's access key is empty");

@@ -165,7 +165,7 @@ class ImageEncoderTest {
     }
 
     private static Optional<Completed.Provenance> provenance(String prompt) {
-        return Optional.of(Completed.Provenance.ofPrompt(prompt));
+        return Optional.of(Completed.Provenance.ofPrompt(prompt, false));
     }
 
     private static <T extends Directory> T directory(byte[] file, Class<T> type) throws Exception {
