@@ -21,10 +21,11 @@ from PIL import Image
 
 from . import judge
 from .classifier import Classifier
-from .vocabulary import Scene, caption, every_pair, phrasings
+from .vocabulary import COLOR_NAMES, OBJECT_NAMES, STYLES, Scene, caption, every_pair, phrasings
 
 ROOT = Path(__file__).resolve().parents[4]
 PROMPTS = 300
+PAIRS = 150
 SWEEP_PROMPTS = 24
 SEED = 1000
 RESAMPLES = 2000
@@ -60,12 +61,28 @@ SAME_SETTINGS = {
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt and what its image must show, by index in the vocabulary."""
+    """A prompt and what its image must show, by index in the vocabulary; `style` only where the prompt names one."""
 
     text: str
     object: int
     color: int
+    style: int | None
     held_out: bool
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A prompt for two objects, left and right, and its background colour."""
+
+    text: str
+    objects: tuple[int, int]
+    color: int
+
+
+def _prompt(object: int, color: int, held_out: bool, rng: random.Random) -> Prompt:
+    style = rng.randrange(len(STYLES))
+    text = caption(Scene((object,), color, style), rng.choice(phrasings(1)))
+    return Prompt(text, object, color, style if STYLES[style] in text else None, held_out)
 
 
 def prompts() -> list[Prompt]:
@@ -74,13 +91,19 @@ def prompts() -> list[Prompt]:
     halves = []
     for held_out in (False, True):
         pairs = rng.sample(every_pair(held_out), PROMPTS // 2)
-        halves.append(
-            [
-                Prompt(caption(Scene((o,), c, rng.randrange(2)), rng.choice(phrasings(1))), o, c, held_out)
-                for o, c in pairs
-            ]
-        )
+        halves.append([_prompt(o, c, held_out, rng) for o, c in pairs])
     return [prompt for pair in zip(*halves) for prompt in pair]
+
+
+def pairs() -> list[Pair]:
+    """Prompts for two different objects, drawn at random; hardly one of them did training show together."""
+    rng = random.Random(SEED + 1)
+    asked = []
+    for _ in range(PAIRS):
+        left, right = rng.sample(range(len(OBJECT_NAMES)), 2)
+        scene = Scene((left, right), rng.randrange(len(COLOR_NAMES)), rng.randrange(len(STYLES)))
+        asked.append(Pair(caption(scene, rng.choice(phrasings(2))), (left, right), scene.color))
+    return asked
 
 
 def forwards(steps: int, cutoff: float) -> int:
@@ -237,7 +260,7 @@ def main() -> None:
                 options = ["--profile", "baseline", *how]
                 generate(texts[:SWEEP_PROMPTS], arguments.images / point.name, options)
     else:
-        figures = measure(arguments.images, judge.load_classifier(arguments.classifier))
+        figures = measure(arguments.images, judge.load_judge(arguments.classifier))
         arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
 
 
