@@ -71,7 +71,9 @@ def sweep_table(figures: dict) -> str:
     ]
     for e in sorted(figures["sweep"], key=lambda e: (e["scheduler"], e["steps"], e["cutoff"])):
         cells = (percent(e[k]) for k in ("color", "object", "both"))
-        lines.append(f"| `{e['scheduler']}` | {e['steps']} | {e['cutoff']:g} | {e['forwards']} | " + " | ".join(cells) + " |")
+        lines.append(
+            f"| `{e['scheduler']}` | {e['steps']} | {e['cutoff']:g} | {e['forwards']} | " + " | ".join(cells) + " |"
+        )
     return "\n".join(lines)
 
 
@@ -123,7 +125,9 @@ def loss_chart(losses: list[dict], path: Path) -> None:
 
 def contact_sheet(directory: Path, path: Path) -> None:
     """Rows: prompts, columns: profiles that draw differently, all from the same seeds."""
-    columns = [p for p in STUDY_ORDER if p not in SAME_GRAPH and (directory / p / f"{SHEET_ROWS - 1:03}.png").exists()]
+    columns = [
+        p for p in STUDY_ORDER if p not in SAME_GRAPH and (directory / p / f"{SHEET_ROWS - 1:03}.png").exists()
+    ]
     side, label, head = 128, 190, 22
     sheet = Image.new("RGB", (label + len(columns) * (side + 4), head + SHEET_ROWS * (side + 4)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
