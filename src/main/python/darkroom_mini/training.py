@@ -149,7 +149,7 @@ class Trainer:
                     self._sums[name] = torch.zeros((), device=self._device)
                 self._sums[name] += value.detach()
 
-    def _capture(self) -> None:
+    def _capture(self) -> torch.cuda.CUDAGraph:
         """The first steps, on a stream of their own as CUDA asks for, then the capture."""
         stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
@@ -158,9 +158,11 @@ class Trainer:
                 self._body()
         torch.cuda.current_stream().wait_stream(stream)
         torch.cuda.synchronize()
-        self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
             self._body()
+        print("the step is captured", flush=True)
+        return graph
 
     def step(self, factor: float) -> None:
         """One step at `factor` of the groups' learning rates."""
@@ -170,9 +172,7 @@ class Trainer:
         if self._device.type != "cuda" or not graphs():
             self._body()
         else:
-            if self._graph is None:
-                self._capture()
-                print("the step is captured", flush=True)
+            self._graph = self._graph or self._capture()
             self._graph.replay()
         self._counted += 1
         self.steps += 1
