@@ -294,18 +294,26 @@ def draw(pipeline: Any, profile: Profile, prompt: str, negative_prompt: str, see
     ).images[0]
 
 
-def image_goldens(checkpoint: Path, tiny: Path, out: Path) -> dict[str, Any]:
-    """Every profile through diffusers' pipeline, one image at a time; equal configurations share a file."""
+def image_goldens(checkpoint: Path, tiny: Path, few_steps: Path, out: Path) -> dict[str, Any]:
+    """Every profile through diffusers' pipeline, one image at a time; equal configurations share a file. Those of few steps
+    with the LoRA that is made for them."""
     pipeline = load_pipeline(checkpoint, torch.float32, "cpu")
+    plain = pipeline.unet
+    distilled = load_pipeline(checkpoint, torch.float32, "cpu")
+    distilled.load_lora_weights(few_steps)
+    distilled.fuse_lora()
+    distilled.unload_lora_weights()
     decoders = {"full": pipeline.vae, "tiny": load_tiny(tiny, torch.float32, "cpu")}
     forwards: list[int] = []
-    pipeline.unet.register_forward_pre_hook(lambda _, inputs: forwards.append(inputs[0].shape[0]))
+    for unet in (plain, distilled.unet):
+        unet.register_forward_pre_hook(lambda _, inputs: forwards.append(inputs[0].shape[0]))
 
     for path in out.glob("*.png"):
         path.unlink()
     cases = []
     for name, profile in PROFILES.items():
         pipeline.vae = decoders[profile.decoder]
+        pipeline.unet = distilled.unet if profile.scheduler == "lcm" else plain
         set_scheduler(pipeline, profile)
         for index, (prompt, negative_prompt, seed) in enumerate(REQUESTS if name in BATCHED else REQUESTS[:2]):
             forwards.clear()
@@ -422,6 +430,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--checkpoint", type=Path, required=True, help="what the bundle under test was compiled from")
     parser.add_argument("--tiny", type=Path, help="the Tiny VAE (default: tiny_vae in the checkpoint)")
+    parser.add_argument("--few-steps", type=Path, help="the LoRA of few steps (default: few_steps in the checkpoint)")
     parser.add_argument("--bundle", type=Path, default=Path(__file__).parents[3] / "models/mini", help="default: models/mini")
     parser.add_argument("--out", type=Path, default=Path(__file__).parents[1] / "resources/golden")
     options = parser.parse_args()
@@ -436,7 +445,8 @@ def main() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(options.checkpoint / "tokenizer", local_files_only=True)
     write(options.out / "tokenizer.json", tokenizer_goldens(tokenizer))
     tiny = options.tiny or options.checkpoint / "tiny_vae"
-    write(options.out / "images.json", image_goldens(options.checkpoint, tiny, options.out))
+    few_steps = options.few_steps or options.checkpoint / "few_steps"
+    write(options.out / "images.json", image_goldens(options.checkpoint, tiny, few_steps, options.out))
     write(options.out / "emphasis.json", emphasis_goldens(options.bundle))
     write(options.out / "adapters.json", adapter_goldens(options.checkpoint, tiny, options.bundle, options.out))
 

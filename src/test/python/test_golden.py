@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from darkroom_bench.profiles import PROFILES, Profile
@@ -21,6 +22,22 @@ SCHEDULES = {
     if case["timestepSpacing"] == IMAGES["timestepSpacing"]
 }
 MODULES = {path.stem: torch.jit.load(path) for path in BUNDLE.glob("*.pt")}
+
+
+@pytest.fixture(scope="module")
+def few_steps() -> torch.nn.Module:
+    """The UNet with the adapter of few steps, added as `docs/bundle.md` says."""
+    unet = torch.jit.load(BUNDLE / "unet.pt")
+    weights = dict(unet.named_parameters())
+    tensors = load_file(BUNDLE / "adapters/lcm.safetensors")
+    with torch.no_grad():
+        for key in tensors:
+            module, parameter, row, part = key.split("/")
+            if part == "up":
+                assert module == "unet.pt"
+                change = tensors[key] @ tensors[key.removesuffix("up") + "down"]
+                weights[parameter].flatten(1)[int(row) : int(row) + len(change)] += change
+    return unet
 
 
 def coefficients(profile: Profile) -> list[list[float]]:
@@ -57,12 +74,12 @@ def embed(prompts: list[str]) -> torch.Tensor:
 
 
 @torch.no_grad()
-def generate(profile: Profile, cases: list[dict]) -> np.ndarray:
+def generate(profile: Profile, cases: list[dict], unet: torch.nn.Module = MODULES["unet"]) -> np.ndarray:
     """Pixels of a batch, every image with a generator of its own, as diffusers draws for a list of them."""
     generators = [torch.Generator("cpu").manual_seed(int(case["seed"])) for case in cases]
 
     def draw() -> torch.Tensor:
-        return torch.cat([torch.randn(1, 4, 16, 16, generator=generator) for generator in generators])
+        return torch.cat([torch.randn(1, 4, 32, 32, generator=generator) for generator in generators])
 
     embeddings = embed([case["negativePrompt"] for case in cases] + [case["prompt"] for case in cases])
     sample = draw() * SCHEDULES[profile.scheduler, profile.steps]["initNoiseSigma"]
@@ -72,7 +89,7 @@ def generate(profile: Profile, cases: list[dict]) -> np.ndarray:
         if row[-1] or profile.scheduler == "euler-ancestral":
             noise = draw()
         context = embeddings if guided else embeddings[len(cases) :]
-        sample, previous = MODULES["unet"](sample, previous, noise, context, torch.tensor(row))
+        sample, previous = unet(sample, previous, noise, context, torch.tensor(row))
     return MODULES["vae_decoder" if profile.decoder == "full" else "tiny_decoder"](sample).numpy()
 
 
@@ -83,9 +100,10 @@ def psnr(actual: np.ndarray, file: str) -> float:
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_every_profile_gives_diffusers_image(name):
+def test_every_profile_gives_diffusers_image(name, few_steps):
     case = next(case for case in IMAGES["cases"] if case["profile"] == name)
-    assert psnr(generate(PROFILES[name], [case])[0], case["file"]) > 50
+    unet = few_steps if PROFILES[name].scheduler == "lcm" else MODULES["unet"]
+    assert psnr(generate(PROFILES[name], [case], unet)[0], case["file"]) > 50
 
 
 @pytest.mark.parametrize("name", ("euler-20-cutoff", "final"))

@@ -3,15 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from diffusers import DPMSolverMultistepScheduler, LCMScheduler
 
 from darkroom_mini import judge
-from darkroom_mini.architecture import STABLE_DIFFUSION_1_5, Architecture
-from darkroom_mini.evaluate import Point, forwards, interval, prompts, psnr, share
+from darkroom_mini.architecture import STABLE_DIFFUSION_1_5, Architecture, scheduler
+from darkroom_mini.classifier import halves
+from darkroom_mini.evaluate import Point, forwards, interval, pairs, prompts, psnr, share
+from darkroom_mini.lora_layers import add_lora, lora_tensors, merge
 from darkroom_mini.random_weights import captions
 from darkroom_mini.scene import Renderer, SceneSampler
 from darkroom_mini.tokenizer import train_tokenizer
+from darkroom_mini.train_lcm import Teacher, boundary
 from darkroom_mini.train_vae import normalise_latents
-from darkroom_mini.vocabulary import COLOR_NAMES, COLORS, OBJECT_NAMES, STYLES, Scene, caption, every_pair, held_out
+from darkroom_mini.training import Clock, Group, Trainer, load_tensors, save_tensors
+from darkroom_mini.vocabulary import COLOR_NAMES, COLORS, OBJECT_NAMES, STYLES, Scene, caption, every_pair, held_out, with_article
 
 
 def test_a_fifth_of_the_pairs_is_held_out_and_every_object_and_color_is_seen():
@@ -44,7 +49,7 @@ def test_the_judge_names_the_background_of_a_scene(color):
     scenes = SceneSampler("cpu", "all").draw(8, torch.Generator().manual_seed(2), doubles=0)
     scenes.color[:] = COLOR_NAMES.index(color)
     pixels = Renderer(icons).render(scenes, torch.Generator().manual_seed(3))
-    assert pixels.shape == (8, 3, 128, 128)
+    assert pixels.shape == (8, 3, 256, 256)
     images = pixels.mul(255).round().byte().permute(0, 2, 3, 1).numpy()
     assert judge.background(images).tolist() == [COLOR_NAMES.index(color)] * 8
 
@@ -82,6 +87,116 @@ def test_half_of_the_prompts_are_held_out_pairs():
     assert len(asked) == 300
     assert sum(p.held_out for p in asked) == 150
     assert sum(p.held_out for p in asked[:24]) == 12
+
+
+def test_a_prompt_tells_its_style_only_where_it_names_one():
+    asked = prompts()
+    assert {p.style for p in asked} == {None, 0, 1}
+    for p in asked:
+        assert [style in p.text for style in STYLES] == [p.style == i for i in range(len(STYLES))]
+
+
+def test_a_pair_is_of_two_objects_in_the_order_of_its_prompt():
+    for p in pairs():
+        left, right = (with_article(OBJECT_NAMES[o]) for o in p.objects)
+        assert 0 <= p.text.index(left) < p.text.rindex(right)
+
+
+def test_halves_hold_one_side_each():
+    pixels = torch.zeros(1, 3, 16, 16)
+    pixels[..., :8] = 1
+    left, right = halves(pixels)
+    assert left.shape == right.shape == pixels.shape
+    assert left.eq(1).all()
+    assert right.eq(0).all()
+
+
+def test_a_lora_that_is_trained_is_the_one_that_is_saved():
+    torch.manual_seed(0)
+    plain, trained = Architecture(image_size=64).unet(), Architecture(image_size=64).unet()
+    trained.load_state_dict(plain.state_dict())
+    layers = add_lora(trained, 4)
+    for layer in layers.values():
+        torch.nn.init.normal_(layer.up, std=0.1)
+    inputs = torch.randn(1, 4, 8, 8), torch.tensor([500]), torch.randn(1, 77, 96)
+    with torch.no_grad():
+        expected = trained(*inputs).sample
+        assert not torch.allclose(plain(*inputs).sample, expected, atol=1e-2)
+        merge(plain, dict(lora_tensors(layers)))
+        torch.testing.assert_close(plain(*inputs).sample, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_consistency_function_is_lcm_schedulers():
+    lcm = LCMScheduler.from_config(scheduler().config)
+    for t in (19, 259, 999):
+        skip, out = boundary(torch.tensor([t]))
+        expected = lcm.get_scalings_for_boundary_condition_discrete(torch.tensor(t))
+        torch.testing.assert_close((skip[0], out[0]), tuple(c.float() for c in expected))
+
+
+def test_the_teachers_trajectory_ends_where_diffusers_does():
+    class Network(torch.nn.Module):
+        def forward(self, x, t, embeddings, return_dict):
+            return (0.3 * x + 0.1 * torch.tanh(x) * (t / 1000).view(-1, 1, 1, 1) + embeddings.mean((1, 2)).view(-1, 1, 1, 1),)
+
+    stage = {"stepLength": 50, "guidedFrom": 550, "guidance": 7.5}
+    empty, embeddings = torch.zeros(1, 77, 8), torch.full((2, 77, 8), 0.01)
+    noise = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    ends = Teacher(Network(), empty, stage, scheduler().alphas_cumprod).solve(noise, 999, embeddings)
+
+    solver = DPMSolverMultistepScheduler.from_config(scheduler().config)
+    solver.set_timesteps(timesteps=[round(999 * (1 - i / 20)) for i in range(20)])
+    sample = noise
+    for t in solver.timesteps:
+        epsilon = Network()(sample, t.expand(2), embeddings, False)[0]
+        if t >= 550:
+            without = Network()(sample, t.expand(2), empty.expand_as(embeddings), False)[0]
+            epsilon = without + 7.5 * (epsilon - without)
+        sample = solver.step(epsilon, t, sample).prev_sample
+    torch.testing.assert_close(ends, sample, rtol=1e-3, atol=1e-3)
+
+
+def test_a_step_trains_and_averages():
+    weight = torch.nn.Parameter(torch.tensor([4.0]))
+    trainer = Trainer(lambda: {"loss": (weight**2).sum()}, [Group([weight], 0.1)], 0.9, 0.0)
+    for _ in range(200):
+        trainer.step(1.0)
+    assert abs(weight.item()) < 0.2
+    assert trainer.means()["loss"] > 0
+    trainer.finish()
+    assert abs(weight.item()) < 1
+
+
+def test_a_loss_that_is_no_number_keeps_the_last_good_average():
+    weight, broken = torch.nn.Parameter(torch.tensor([4.0])), []
+    trainer = Trainer(lambda: {"loss": (weight * (float("nan") if broken else 1)).sum()}, [Group([weight], 0.1)], 0.9, 0.0)
+    trainer.step(1.0)
+    trainer.means()
+    broken.append(True)
+    trainer.step(1.0)
+    trainer.means()
+    trainer.finish()
+    assert 3 < weight.item() <= 4
+
+
+def test_time_in_which_a_process_was_stopped_does_not_count(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr("darkroom_mini.training.time.monotonic", lambda: now[0])
+    clock = Clock(10, _last=0.0)
+    now[0] = 0.4
+    clock.tick()
+    now[0] = 100
+    clock.tick()
+    assert clock.elapsed == pytest.approx(1.4)
+
+
+def test_weights_come_back_from_several_files(tmp_path):
+    tensors = {f"t{i}": torch.full((1 << 21,), float(i)) for i in range(4)}
+    save_tensors(tmp_path, tensors)
+    assert len(list(tmp_path.iterdir())) == 4
+    assert all(torch.equal(load_tensors(tmp_path)[name], tensors[name]) for name in tensors)
+    save_tensors(tmp_path, {"t0": tensors["t0"]})
+    assert list(load_tensors(tmp_path)) == ["t0"]
 
 
 def test_a_point_of_the_sweep_that_is_a_profile_uses_its_images():

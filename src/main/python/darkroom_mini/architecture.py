@@ -1,6 +1,6 @@
 """The architecture of `mini`: every class of Stable Diffusion 1.5, each at a small width.
 
-128×128 pixels, latents of 4×16×16 (the VAE scales by 8, as Stable Diffusion's does), prompts of 77 tokens. The
+256×256 pixels, latents of 4×32×32 (the VAE scales by 8, as Stable Diffusion's does), prompts of 77 tokens. The
 widths are parameters: random weights need little, a trained model more.
 """
 
@@ -25,17 +25,18 @@ LATENT_SCALE = 8
 class Architecture:
     """Widths and depths of the four models.
 
-    The UNet halves its resolution once a level but the last (16, 8, 4 for three levels), the VAE and the Tiny VAE
-    have four levels, which is what makes their scale 8. `vocabulary` is the tokenizer's unless given, which must not be
-    fewer.
+    The UNet halves its resolution once a level but the last (32, 16, 8 for three levels), the VAE and the Tiny VAE
+    have four levels, which is what makes their scale 8. `unet_attention` says of each level whether it attends, by
+    default all but the last. `vocabulary` is the tokenizer's unless given, which must not be fewer.
     """
 
-    image_size: int = 128
+    image_size: int = 256
     vocabulary: int | None = None
     text_width: int = 96
     text_layers: int = 2
     text_heads: int = 4
     unet_widths: tuple[int, ...] = (24, 48, 48)
+    unet_attention: tuple[bool, ...] | None = None
     unet_layers: int = 1
     unet_heads: int = 4
     vae_widths: tuple[int, int, int, int] = (16, 16, 32, 32)
@@ -63,13 +64,13 @@ class Architecture:
 
     def unet(self) -> UNet2DConditionModel:
         """The denoising UNet: latents [B, 4, h, w], timestep, embeddings [B, 77, text_width] → noise prediction."""
-        levels = len(self.unet_widths)
+        attention = self.unet_attention or (True,) * (len(self.unet_widths) - 1) + (False,)
         return UNet2DConditionModel(
             sample_size=self.image_size // LATENT_SCALE,
             in_channels=LATENT_CHANNELS,
             out_channels=LATENT_CHANNELS,
-            down_block_types=("CrossAttnDownBlock2D",) * (levels - 1) + ("DownBlock2D",),
-            up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * (levels - 1),
+            down_block_types=tuple("CrossAttnDownBlock2D" if attends else "DownBlock2D" for attends in attention),
+            up_block_types=tuple("CrossAttnUpBlock2D" if attends else "UpBlock2D" for attends in reversed(attention)),
             block_out_channels=self.unet_widths,
             layers_per_block=self.unet_layers,
             # diffusers reads this as the number of heads for SD 1.x, whatever its name

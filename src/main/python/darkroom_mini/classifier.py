@@ -1,13 +1,13 @@
-"""The judge: a small convolutional network that names the object in an image.
+"""Stage `judge`: a small convolutional network that names the object in an image, and its style.
 
-`python -m darkroom_mini.classifier` trains it on rendered scenes, a fifth of each batch passed through the VAE so that
-it knows what decoded latents look like, and states its accuracy on renderings that it was not trained on. Scenes of all
-pairs of object and colour are used, so it is no better on the pairs that the diffusion model has seen.
+It learns from rendered scenes, a quarter of each batch passed through the VAE so that it knows what decoded latents
+look like. Of scenes with two objects it sees one half at a time, so that a pair is judged by its halves. Its accuracy is
+stated on renderings that it was not trained on. Scenes of all pairs of object and colour are used, so it is no better on
+the pairs that the diffusion model has seen.
 """
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import torch
@@ -15,9 +15,12 @@ import torch.nn.functional as F
 from torch import nn
 
 from .latents import load_icons
-from .scene import Renderer, SceneSampler
-from .training import Log, architecture, configuration, load_models, options, save_models, setup
-from .vocabulary import OBJECT_NAMES
+from .scene import Renderer, Scenes, SceneSampler
+from .training import Clock, Group, Log, Trainer, architecture, load_models, save_models, setup
+from .vocabulary import OBJECT_NAMES, STYLES
+
+SIZE = 128
+"""Side in pixels that images are averaged down to."""
 
 
 class _Residual(nn.Module):
@@ -34,7 +37,7 @@ class _Residual(nn.Module):
 
 
 class Classifier(nn.Module):
-    """Pixels [B, 3, 128, 128] in [-1, 1] → logits [B, objects]. It works at half the resolution."""
+    """Pixels [B, 3, 128, 128] in [-1, 1] → logits of objects [B, objects] and of styles [B, styles]."""
 
     def __init__(self, width: int = 24):
         super().__init__()
@@ -42,96 +45,115 @@ class Classifier(nn.Module):
         self.stem = nn.Conv2d(3, width, 5, stride=2, padding=2)
         self.blocks = nn.ModuleList(_Residual(b, a) for b, a in zip((width, *widths), widths))
         self.head = nn.Linear(2 * widths[-1], len(OBJECT_NAMES))
+        self.style = nn.Linear(2 * sum(widths), len(STYLES))
 
-    def features(self, pixels: torch.Tensor) -> list[torch.Tensor]:
-        """The activations after the stem and every block, [B, C, H, W], halving from 32×32."""
-        activations = [F.relu(self.stem(F.avg_pool2d(pixels, 2)))]
+    def forward(self, pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x = F.relu(self.stem(F.avg_pool2d(pixels, 2)))
+        pooled = []
         for block in self.blocks:
-            activations.append(block(activations[-1]))
-        return activations
-
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        last = self.features(pixels)[-1]
-        return self.head(torch.cat((last.mean((2, 3)), last.amax((2, 3))), 1))
+            x = block(x)
+            pooled.append(torch.cat((x.mean((2, 3)), x.amax((2, 3))), 1))
+        # shading shows in what is small, too
+        return self.head(pooled[-1]), self.style(torch.cat(pooled, 1))
 
 
-def disturb(pixels: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+def small(pixels: torch.Tensor) -> torch.Tensor:
+    """Images [B, 3, H, W] averaged down to 128×128."""
+    return pixels if pixels.shape[-1] == SIZE else F.avg_pool2d(pixels, pixels.shape[-1] // SIZE)
+
+
+def halves(pixels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The left and the right half of square images, each made square again by repeating its edges."""
+    width = pixels.shape[-1]
+    margin = (width // 4, width // 4, 0, 0)
+    left, right = pixels[..., : width // 2], pixels[..., width // 2 :]
+    return F.pad(left, margin, mode="replicate"), F.pad(right, margin, mode="replicate")
+
+
+def disturb(pixels: torch.Tensor) -> torch.Tensor:
     """Small changes of tone and contrast, a little blur and noise; [-1, 1] to [-1, 1]."""
     count, device = len(pixels), pixels.device
-
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(count, *shape, generator=generator, device=device)
-
-    soft = F.avg_pool2d(F.pad(pixels, (2, 2, 2, 2), mode="replicate"), 5, 1)
-    blend = torch.rand(count, 1, 1, 1, generator=generator, device=device)
+    soft = F.avg_pool2d(F.pad(pixels, (1, 1, 1, 1), mode="replicate"), 3, 1)
+    blend = torch.rand(count, 1, 1, 1, device=device)
     pixels = pixels + (soft - pixels) * blend
-    pixels = pixels * (1 + 0.12 * normal(1, 1, 1)) + 0.06 * normal(3, 1, 1)
-    return (pixels + 0.04 * blend * normal(3, 128, 128)).clamp(-1, 1)
+    pixels = pixels * (1 + 0.12 * torch.randn(count, 1, 1, 1, device=device)) + 0.06 * torch.randn(count, 3, 1, 1, device=device)
+    return (pixels + 0.04 * blend * torch.randn_like(pixels)).clamp(-1, 1)
 
 
-def main() -> None:
-    parser = options("classifier", __doc__)
-    parser.add_argument("--weights", type=Path, required=True, help="folder with the weights of stage 3")
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-
-    config = configuration(arguments.config)
-    stage = config["classifier"]
+def train(config: dict, icons: Path, out: Path, seconds: float) -> None:
+    """Writes the judge to `out`/judge."""
+    clock = Clock(seconds)
+    stage = config["judge"]
     device = setup(config["seed"] + 3)
     generator = torch.Generator(device).manual_seed(config["seed"] + 3)
-    vae = architecture(config).vae().to(device)
-    factor = float(load_models(arguments.weights, {"vae": vae})["scaling_factor"])
-    renderer, sampler = Renderer(load_icons(arguments.icons, device), oversampling=1), SceneSampler(device, "all")
-    model = Classifier(stage["width"]).to(device)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=stage["rate"], weight_decay=0.02)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, stage["rate"], stage["steps"], pct_start=0.15)
-    log = Log(arguments.out / "losses.json", "classifier")
-
-    def draw(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        scenes = sampler.draw(count, generator, 0.0)
-        return renderer.render(scenes, generator) * 2 - 1, scenes.first
+    shape = architecture(config)
+    vae = shape.vae().to(device, memory_format=torch.channels_last)
+    source = out / ("decoders" if (out / "decoders").exists() else "vae")
+    factor = float(load_models(source, {"vae": vae})["scaling_factor"])
+    renderer, sampler = Renderer(load_icons(icons, device), shape.image_size), SceneSampler(device, "all")
+    model = Classifier(stage["width"]).to(device).train()
+    log = Log(out / "losses.json", "judge")
 
     @torch.no_grad()
-    def decoded(count: int) -> tuple[torch.Tensor, torch.Tensor]:
-        pixels, objects = draw(count)
-        code = vae.encode(pixels).latent_dist.mean
-        amount = stage["latentNoise"] / factor * torch.rand(count, 1, 1, 1, generator=generator, device=device)
-        code = code + amount * torch.randn(code.shape, generator=generator, device=device)
-        return vae.decode(code).sample.clamp(-1, 1), objects
+    def draw(count: int, decoded: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Images [N, 3, 128, 128], objects and styles [N]; of scenes with two objects one half."""
+        scenes: Scenes = sampler.draw(count, generator, 0.4)
+        pixels = renderer.render(scenes, generator) * 2 - 1
+        if decoded:
+            code = vae.encode(pixels).latent_dist.mean
+            amount = stage["latentNoise"] / factor * torch.rand(count, 1, 1, 1, generator=generator, device=device)
+            pixels = vae.decode(code + amount * torch.randn_like(code)).sample.clamp(-1, 1)
+        left, right = halves(pixels)
+        side = torch.rand(count, generator=generator, device=device) < 0.5
+        double = scenes.second >= 0
+        objects = torch.where(double & side, scenes.second, scenes.first)
+        half = torch.where(side[:, None, None, None], right, left)
+        return small(torch.where(double[:, None, None, None], half, pixels)), objects, scenes.style
 
-    began = time.monotonic()
-    batches = [decoded(20) for _ in range(stage["decoded"] // 20)]
-    pool, pool_objects = torch.cat([p for p, _ in batches]), torch.cat([o for _, o in batches])
-    print(f"decoded={len(pool)} seconds={time.monotonic() - began:.0f}", flush=True)
-    for step in range(stage["steps"]):
-        pixels, objects = draw(stage["batch"])
-        index = torch.randint(len(pool), (stage["batch"] // 4,), generator=generator, device=device)
-        pixels, objects = torch.cat((pixels, pool[index])), torch.cat((objects, pool_objects[index]))
-        logits = model(disturb(pixels, generator))
-        loss = F.cross_entropy(logits, objects, label_smoothing=0.05)
-        loss.backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        schedule.step()
-        if step % 25 == 0:
-            accuracy = (logits.argmax(1) == objects).float().mean()
-            log.add(step, time.monotonic() - began, loss=loss.detach(), accuracy=accuracy)
-            save_models(arguments.out, {"classifier": model})
-    model.eval()
-    # fresh scenes: their places, sizes, light and colours were not met in training, at full quality
-    generator.manual_seed(config["seed"] + 4)
-    renderer = Renderer(load_icons(arguments.icons, device))
-    right = total = 0
+    def many(count: int, decoded: bool) -> list[torch.Tensor]:
+        parts = []
+        for start in range(0, count, 64):
+            parts.append(draw(min(64, count - start), decoded))
+            clock.tick()
+        return [torch.cat(part) for part in zip(*parts)]
+
+    pool = many(stage["pool"], False)
+    through = many(stage["decoded"], True)
+    print(f"images={stage['pool']} and {stage['decoded']} decoded, seconds={clock.elapsed:.1f}", flush=True)
+
+    def loss() -> dict[str, torch.Tensor]:
+        quarter = stage["batch"] // 4
+        index = torch.randint(len(pool[0]), (stage["batch"] - quarter,), device=device)
+        again = torch.randint(len(through[0]), (quarter,), device=device)
+        pixels, objects, styles = (torch.cat((a[index], b[again])) for a, b in zip(pool, through))
+        things, looks = model(disturb(pixels))
+        thing, look = F.cross_entropy(things, objects, label_smoothing=0.05), F.cross_entropy(looks, styles)
+        return {
+            "loss": thing + 0.5 * look,
+            "accuracy": (things.argmax(1) == objects).float().mean(),
+            "style_accuracy": (looks.argmax(1) == styles).float().mean(),
+        }
+
+    trainer = Trainer(loss, [Group(list(model.parameters()), stage["rate"])], 0.99, 0.02)
+    trainer.run(clock, 100, log, 100)
+    trainer.finish()
+    # the norms' statistics, of the averaged weights
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
     with torch.no_grad():
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
         for _ in range(20):
-            pixels, objects = draw(100)
-            right += int((model(pixels).argmax(1) == objects).sum())
-            total += len(objects)
-    log.add(stage["steps"], time.monotonic() - began, accuracy_on_renderings=right / total)
-    log.save()
-    save_models(arguments.out, {"classifier": model.half()})
-
-
-if __name__ == "__main__":
-    main()
+            model(disturb(pool[0][torch.randint(len(pool[0]), (stage["batch"],), device=device)]))
+    model.eval()
+    # fresh scenes: their places, sizes, light and colours were not met in training
+    pixels, objects, styles = many(2000 if device == "cuda" else 64, False)
+    with torch.no_grad():
+        things, looks = (torch.cat(part) for part in zip(*(model(p) for p in pixels.split(128))))
+    log.add(
+        trainer.steps,
+        clock.elapsed,
+        accuracy_on_renderings=(things.argmax(1) == objects).float().mean(),
+        style_on_renderings=(looks.argmax(1) == styles).float().mean(),
+    )
+    save_models(out / "judge", {"judge": model.half()})

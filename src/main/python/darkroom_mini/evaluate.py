@@ -21,18 +21,21 @@ from PIL import Image
 
 from . import judge
 from .classifier import Classifier
-from .vocabulary import Scene, caption, every_pair, phrasings
+from .vocabulary import COLOR_NAMES, OBJECT_NAMES, STYLES, Scene, caption, every_pair, phrasings
 
 ROOT = Path(__file__).resolve().parents[4]
 PROMPTS = 300
+PAIRS = 150
 SWEEP_PROMPTS = 24
 SEED = 1000
 RESAMPLES = 2000
 
 # the order in which they are drawn: what the targets speak of comes first
 PROFILES = (
-    "baseline",
     "final",
+    "fast",
+    "fast-8",
+    "baseline",
     "dpm-20-cutoff",
     "euler-20-cutoff",
     "compiled-tiny",
@@ -42,13 +45,18 @@ PROFILES = (
     "euler-30",
 )
 # UNet forwards an image
-FORWARDS = {"euler-20": 40, "dpm-20": 40, "euler-20-cutoff": 29, "dpm-20-cutoff": 29, "final": 29}
+FORWARDS = {"euler-20": 40, "dpm-20": 40, "euler-20-cutoff": 29, "dpm-20-cutoff": 29, "final": 29, "fast": 4, "fast-8": 8}
+# also drawn with two objects
+PAIR_PROFILES = ("final", "fast", "fast-8", "baseline")
 # without compiled packages, as on a CPU, these draw by the very graph that the other one draws by
 SAME_GRAPH = {"compiled": "baseline", "euler-30": "baseline"}
 SCHEDULERS = ("euler-ancestral", "dpmpp-2m")
 CUTOFFS = (0.2, 0.3, 0.4, 0.6, 0.8, 1.0)
 STEPS = (5, 8, 10, 15, 20, 30)
 STUDY_STEPS, STUDY_CUTOFF = 20, 0.4
+# of the scheduler lcm, without guidance; those that a profile has use its images
+FEW_STEPS = (1, 2, 3, 4, 6, 8)
+FEW_STEP_PROFILES = {4: "fast", 8: "fast-8"}
 # points of the sweep that are profiles: their images serve for both
 SAME_SETTINGS = {
     ("euler-ancestral", 20, 1.0): "euler-20",
@@ -60,12 +68,28 @@ SAME_SETTINGS = {
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt and what its image must show, by index in the vocabulary."""
+    """A prompt and what its image must show, by index in the vocabulary; `style` only where the prompt names one."""
 
     text: str
     object: int
     color: int
+    style: int | None
     held_out: bool
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A prompt for two objects, left and right, and its background colour."""
+
+    text: str
+    objects: tuple[int, int]
+    color: int
+
+
+def _prompt(object: int, color: int, held_out: bool, rng: random.Random) -> Prompt:
+    style = rng.randrange(len(STYLES))
+    text = caption(Scene((object,), color, style), rng.choice(phrasings(1)))
+    return Prompt(text, object, color, style if STYLES[style] in text else None, held_out)
 
 
 def prompts() -> list[Prompt]:
@@ -74,13 +98,19 @@ def prompts() -> list[Prompt]:
     halves = []
     for held_out in (False, True):
         pairs = rng.sample(every_pair(held_out), PROMPTS // 2)
-        halves.append(
-            [
-                Prompt(caption(Scene((o,), c, rng.randrange(2)), rng.choice(phrasings(1))), o, c, held_out)
-                for o, c in pairs
-            ]
-        )
+        halves.append([_prompt(o, c, held_out, rng) for o, c in pairs])
     return [prompt for pair in zip(*halves) for prompt in pair]
+
+
+def pairs() -> list[Pair]:
+    """Prompts for two different objects, drawn at random; hardly one of them did training show together."""
+    rng = random.Random(SEED + 1)
+    asked = []
+    for _ in range(PAIRS):
+        left, right = rng.sample(range(len(OBJECT_NAMES)), 2)
+        scene = Scene((left, right), rng.randrange(len(COLOR_NAMES)), rng.randrange(len(STYLES)))
+        asked.append(Pair(caption(scene, rng.choice(phrasings(2))), (left, right), scene.color))
+    return asked
 
 
 def forwards(steps: int, cutoff: float) -> int:
@@ -108,6 +138,16 @@ def sweep() -> list[Point]:
     points = [Point(s, STUDY_STEPS, c) for c in CUTOFFS for s in SCHEDULERS]
     points += [Point(s, n, STUDY_CUTOFF) for n in STEPS if n != STUDY_STEPS for s in SCHEDULERS]
     return points
+
+
+def few_steps_folder(steps: int) -> str:
+    """The folder of the images that `lcm` draws in so many steps."""
+    return FEW_STEP_PROFILES.get(steps, f"lcm-{steps}")
+
+
+def pairs_folder(profile: str) -> str:
+    """The folder of a profile's images of two objects."""
+    return f"{profile}-pairs"
 
 
 def generate(texts: list[str], out: Path, options: list[str]) -> None:
@@ -160,30 +200,46 @@ def ssim(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def accuracy(drawn: np.ndarray, asked: list[Prompt], classifier: Classifier) -> Iterator[tuple[str, dict]]:
-    """Share of right colours, right objects, and both: of all prompts, of the seen pairs and of the held-out ones."""
+    """Share of right colours, right objects, both, and right styles: of all prompts, of the seen pairs and of the held-out
+    ones; of styles among the prompts that name one."""
     color = judge.background(drawn) == [p.color for p in asked]
     thing = judge.objects(classifier, drawn) == [p.object for p in asked]
+    style = judge.styles(classifier, drawn) == [-1 if p.style is None else p.style for p in asked]
+    named = np.array([p.style is not None for p in asked])
     held_out = np.array([p.held_out for p in asked])
     for name, part in (("all", held_out | True), ("seen", ~held_out), ("heldOut", held_out)):
         rights = {"color": color, "object": thing, "both": color & thing}
-        yield name, {k: share(v[part]) for k, v in rights.items()}
+        yield name, {k: share(v[part]) for k, v in rights.items()} | {"style": share(style[part & named])}
+
+
+def pair_accuracy(drawn: np.ndarray, asked: list[Pair], classifier: Classifier) -> dict[str, list[float]]:
+    """Share of images whose halves show the two objects that were asked for, and of those with the right colour."""
+    objects = judge.pairs(classifier, drawn) == np.array([p.objects for p in asked])
+    color = judge.background(drawn) == [p.color for p in asked]
+    return {"objects": share(objects.all(1)), "each": share(objects.ravel()), "color": share(color)}
+
+
+def count(directory: Path, most: int) -> int:
+    """How many images, from the first, a folder has."""
+    return next((i for i in range(most) if not (directory / f"{i:03}.png").exists()), most)
 
 
 def measure(directory: Path, classifier: Classifier) -> dict:
-    """The figures of every profile and point whose images are all there."""
+    """The figures of every profile and point whose images are all there, as many as `baseline` has."""
     # its weights are an optional dependency that `generate` can do without
     from .perceptual import PerceptualDistance
 
     distance = PerceptualDistance()
-    asked = prompts()
-    figures: dict = {"prompts": PROMPTS, "sweepPrompts": SWEEP_PROMPTS, "profiles": {}, "sweep": []}
-    baseline = images(directory / "baseline", PROMPTS)
+    number = count(directory / "baseline", PROMPTS)
+    asked = prompts()[:number]
+    figures: dict = {"prompts": number, "sweepPrompts": SWEEP_PROMPTS, "profiles": {}, "sweep": [], "fewSteps": []}
+    baseline = images(directory / "baseline", number)
     for profile in PROFILES:
         source = directory / SAME_GRAPH.get(profile, profile)
-        if len(list(source.glob("[0-9]*.png"))) < PROMPTS:
+        if count(source, number) < number:
             print(f"{profile}: images are missing, left out")
             continue
-        drawn = images(source, PROMPTS)
+        drawn = images(source, number)
         entry: dict = {"forwards": FORWARDS.get(profile, 60), "accuracy": dict(accuracy(drawn, asked, classifier))}
         if profile != "baseline":
             entry["toBaseline"] = {
@@ -193,11 +249,19 @@ def measure(directory: Path, classifier: Classifier) -> dict:
             }
         if profile in SAME_GRAPH:
             entry["sameGraphAs"] = SAME_GRAPH[profile]
+        doubles = directory / pairs_folder(profile)
+        if profile in PAIR_PROFILES and (two := count(doubles, PAIRS)):
+            entry["pairs"] = {"prompts": two} | pair_accuracy(images(doubles, two), pairs()[:two], classifier)
         figures["profiles"][profile] = entry
         print(profile, json.dumps(entry["accuracy"]["all"]), json.dumps(entry.get("toBaseline")), flush=True)
+    for steps in FEW_STEPS:
+        source = directory / few_steps_folder(steps)
+        if count(source, number) == number:
+            shares = dict(accuracy(images(source, number), asked, classifier))
+            figures["fewSteps"].append({"steps": steps, "accuracy": shares})
     some = asked[:SWEEP_PROMPTS]
     for point in sweep():
-        if len(list((directory / point.name).glob("[0-9]*.png"))) < SWEEP_PROMPTS:
+        if count(directory / point.name, SWEEP_PROMPTS) < SWEEP_PROMPTS:
             print(f"{point.name}: images are missing, left out")
             continue
         drawn = images(directory / point.name, SWEEP_PROMPTS)
@@ -221,24 +285,37 @@ def main() -> None:
     for name in ("generate", "measure"):
         command = commands.add_parser(name)
         command.add_argument("--images", type=Path, required=True, help="folder of the images, one folder a profile")
-    commands.choices["generate"].add_argument("--only", choices=("profiles", "sweep"))
+    command = commands.choices["generate"]
+    command.add_argument("--only", choices=("profiles", "pairs", "few-steps", "sweep"))
+    command.add_argument("--prompts", type=int, default=PROMPTS, help=f"a point, at most {PROMPTS}; pairs are half as many")
     commands.choices["measure"].add_argument("--classifier", type=Path, default=Path(__file__).with_name("judge"))
     commands.choices["measure"].add_argument("--out", type=Path, default=ROOT / "docs/quality.json")
     arguments = parser.parse_args()
-    texts = [p.text for p in prompts()]
-    if arguments.command == "generate":
-        if arguments.only != "sweep":
-            for profile in PROFILES:
-                if profile not in SAME_GRAPH:
-                    generate(texts, arguments.images / profile, ["--profile", profile])
-        if arguments.only != "profiles":
-            for point in (p for p in sweep() if p.name not in PROFILES):
-                how = ["--scheduler", point.scheduler, "--steps", str(point.steps), "--cutoff", str(point.cutoff)]
-                options = ["--profile", "baseline", *how]
-                generate(texts[:SWEEP_PROMPTS], arguments.images / point.name, options)
-    else:
-        figures = measure(arguments.images, judge.load_classifier(arguments.classifier))
+    if arguments.command == "measure":
+        figures = measure(arguments.images, judge.load_judge(arguments.classifier))
         arguments.out.write_text(json.dumps(figures, indent=1) + "\n")
+        return
+
+    texts = [p.text for p in prompts()[: arguments.prompts]]
+    doubles = [p.text for p in pairs()[: arguments.prompts // 2]]
+
+    def wanted(part: str) -> bool:
+        return arguments.only in (None, part)
+
+    if wanted("pairs"):
+        for profile in PAIR_PROFILES:
+            generate(doubles, arguments.images / pairs_folder(profile), ["--profile", profile])
+    if wanted("few-steps"):
+        for steps in FEW_STEPS:
+            generate(texts, arguments.images / few_steps_folder(steps), ["--profile", "fast", "--steps", str(steps)])
+    if wanted("profiles"):
+        for profile in PROFILES:
+            if profile not in SAME_GRAPH:
+                generate(texts, arguments.images / profile, ["--profile", profile])
+    if wanted("sweep"):
+        for point in (p for p in sweep() if p.name not in PROFILES):
+            how = ["--scheduler", point.scheduler, "--steps", str(point.steps), "--cutoff", str(point.cutoff)]
+            generate(texts[:SWEEP_PROMPTS], arguments.images / point.name, ["--profile", "baseline", *how])
 
 
 if __name__ == "__main__":

@@ -24,15 +24,13 @@ from .vocabulary import OBJECTS
 PACKAGES = ("@iconify-json/fluent-emoji-flat@1.2.6", "@iconify-json/fluent-emoji@1.2.7")
 """One a style, in the order of `vocabulary.STYLES`."""
 
-SIZE = 160
-"""Side of an icon in pixels: more than it ever covers of a 128-pixel image, so that scenes only scale it down."""
+SIZE = 224
+"""Side of an icon in pixels: more than it ever covers of a 256-pixel image, so that scenes only scale it down."""
 
 
 def fetch(package: str, directory: Path) -> dict:
     """The icon set of an npm package, as Iconify's JSON (`icons`: name → `body`, the inside of an SVG)."""
-    packed = subprocess.run(
-        ["npm", "pack", "--silent", package], cwd=directory, check=True, stdout=subprocess.PIPE, text=True
-    )
+    packed = subprocess.run(["npm", "pack", "--silent", package], cwd=directory, check=True, stdout=subprocess.PIPE, text=True)
     with tarfile.open(directory / packed.stdout.split()[-1]) as archive:
         icons = archive.extractfile("package/icons.json")
         assert icons is not None, "it is a file"

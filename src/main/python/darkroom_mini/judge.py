@@ -1,13 +1,14 @@
-"""What an image shows: the background colour by its border, the object by the classifier."""
+"""What an image shows: the background colour by its border, objects and style by the classifier."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from .classifier import Classifier
+from .classifier import Classifier, halves, small
 from .training import configuration, load_models
 from .vocabulary import COLORS
 
@@ -46,18 +47,36 @@ def background(images: np.ndarray) -> np.ndarray:
     return np.linalg.norm(median[:, None] - _NAMED, axis=2).argmin(1)
 
 
-def load_classifier(directory: Path) -> Classifier:
-    """The trained classifier, in float32 on the CPU."""
-    classifier = Classifier(configuration()["classifier"]["width"])
-    load_models(directory, {"classifier": classifier})
-    return classifier.float().eval()
+def load_judge(directory: Path) -> Classifier:
+    """The trained judge, in float32 on the CPU."""
+    judge = Classifier(configuration()["judge"]["width"])
+    load_models(directory, {"judge": judge})
+    return judge.float().eval()
 
 
 @torch.no_grad()
-def objects(classifier: Classifier, images: np.ndarray) -> np.ndarray:
-    """Index of the object that the classifier sees; images uint8 [N, H, W, 3] → [N]."""
-    device = next(classifier.parameters()).device
+def objects(judge: Classifier, images: np.ndarray) -> np.ndarray:
+    """Index of the object that the judge sees; images uint8 [N, H, W, 3] → [N]."""
+    return _judged(judge, images, lambda pixels: judge(small(pixels))[0])
+
+
+@torch.no_grad()
+def styles(judge: Classifier, images: np.ndarray) -> np.ndarray:
+    """Index of the style that the judge sees in images of one object; images uint8 [N, H, W, 3] → [N]."""
+    return _judged(judge, images, lambda pixels: judge(small(pixels))[1])
+
+
+@torch.no_grad()
+def pairs(judge: Classifier, images: np.ndarray) -> np.ndarray:
+    """Indices of the objects in the left and in the right half; images uint8 [N, H, W, 3] → [N, 2]."""
+
+    def side(which: int) -> np.ndarray:
+        return _judged(judge, images, lambda pixels: judge(small(halves(pixels)[which]))[0])
+
+    return np.stack((side(0), side(1)), 1)
+
+
+def _judged(judge: Classifier, images: np.ndarray, logits: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+    device = next(judge.parameters()).device
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-    return np.concatenate(
-        [classifier(p.to(device).float() / 127.5 - 1).argmax(1).cpu().numpy() for p in pixels.split(64)]
-    )
+    return np.concatenate([logits(p.to(device).float() / 127.5 - 1).argmax(1).cpu().numpy() for p in pixels.split(64)])

@@ -12,7 +12,7 @@ from transformers import CLIPTokenizer
 
 from .architecture import TEXT_LENGTH
 from .scene import Renderer, Scenes, SceneSampler
-from .training import autocast
+from .training import Clock
 from .vocabulary import Scene, caption, phrasings
 
 
@@ -50,17 +50,24 @@ def encode_scenes(
     seed: int,
     device: str,
     doubles: float,
-    chunk: int = 512,
+    clock: Clock,
+    chunk: int = 256,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Latents, scaled, float16 [images, 4, 16, 16], and token ids int32 [images, 77], on the device."""
+    """Latents, scaled, float16 [N, 4, h, w], and token ids int32 [N, 77], on the device: `images`, or as many as the
+    clock allows."""
     generator = torch.Generator(device).manual_seed(seed)
     rng = random.Random(seed)
     latents, tokens = [], []
     for start in range(0, images, chunk):
         scenes = sampler.draw(min(chunk, images - start), generator, doubles)
         pixels = renderer.render(scenes, generator) * 2 - 1
-        with autocast(device):
-            mean = vae.encode(pixels.contiguous(memory_format=torch.channels_last)).latent_dist.mean
+        mean = vae.encode(pixels.to(vae.dtype).contiguous(memory_format=torch.channels_last)).latent_dist.mean
         latents.append((mean.float() * vae.config.scaling_factor).half())
+        # the host's part goes on while the device renders
         tokens.append(tokenize(tokenizer, captions(scenes, rng)))
+        if device == "cuda":
+            torch.cuda.synchronize()
+        clock.tick()
+        if clock.over:
+            break
     return torch.cat(latents), torch.cat(tokens).to(device)

@@ -17,7 +17,8 @@ from torch import nn
 from .architecture import STABLE_DIFFUSION_1_5, Architecture, save_checkpoint
 from .tokenizer import train_tokenizer
 
-ARCHITECTURES = {"mini": Architecture(), "stable-diffusion-1.5": STABLE_DIFFUSION_1_5}
+# a pipeline is not tested better by more pixels
+ARCHITECTURES = {"mini": Architecture(image_size=128), "stable-diffusion-1.5": STABLE_DIFFUSION_1_5}
 COLORS = ("red", "green", "blue", "yellow", "orange", "purple", "pink", "brown", "black", "white", "gray")
 OBJECTS = ("circle", "square", "triangle", "star", "heart", "house", "tree", "flower", "boat", "fish", "moon", "sun")
 STYLES = ("photo", "watercolor", "sketch", "pixel art", "oil painting")

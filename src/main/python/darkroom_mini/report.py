@@ -10,13 +10,25 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from .evaluate import CUTOFFS, ROOT, SAME_GRAPH, SCHEDULERS, STEPS, STUDY_CUTOFF, STUDY_STEPS, prompts
+from .evaluate import (
+    CUTOFFS,
+    PAIR_PROFILES,
+    ROOT,
+    SAME_GRAPH,
+    SCHEDULERS,
+    STEPS,
+    STUDY_CUTOFF,
+    STUDY_STEPS,
+    pairs,
+    pairs_folder,
+    prompts,
+)
 from .markdown import insert
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-SHEET_ROWS = 8
+SHEET_ROWS, SHEET_PAIRS = 8, 3
 STUDY_ORDER = (
     "baseline",
     "compiled",
@@ -27,6 +39,8 @@ STUDY_ORDER = (
     "euler-20-cutoff",
     "dpm-20-cutoff",
     "final",
+    "fast",
+    "fast-8",
 )
 _COLORS = dict(zip(SCHEDULERS, ("tab:orange", "tab:blue")))
 
@@ -43,13 +57,13 @@ def plus_minus(interval: list[float], digits: int) -> str:
 
 def profile_tables(figures: dict) -> str:
     lines = [
-        "| profile | UNet forwards | colour, % | object, seen pairs, % | object, held-out pairs, % | both, % |",
-        "|---|---|---|---|---|---|",
+        "| profile | UNet forwards | colour, % | object, seen pairs, % | object, held-out pairs, % | both, % | style, % |",
+        "|---|---|---|---|---|---|---|",
     ]
     profiles = {name: figures["profiles"][name] for name in STUDY_ORDER if name in figures["profiles"]}
     for name, entry in profiles.items():
         a = entry["accuracy"]
-        cells = (a["all"]["color"], a["seen"]["object"], a["heldOut"]["object"], a["all"]["both"])
+        cells = (a["all"]["color"], a["seen"]["object"], a["heldOut"]["object"], a["all"]["both"], a["all"]["style"])
         lines.append(f"| `{name}` | {entry['forwards']} | " + " | ".join(map(percent, cells)) + " |")
     lines += ["", "| profile | PSNR, dB | SSIM | perceptual distance |", "|---|---|---|---|"]
     for name, entry in profiles.items():
@@ -61,6 +75,28 @@ def profile_tables(figures: dict) -> str:
         to = entry["toBaseline"]
         values = (plus_minus(to["psnr"], 1), plus_minus(to["ssim"], 3), plus_minus(to["distance"], 3))
         lines.append(f"| `{name}` | " + " | ".join(values) + " |")
+    return "\n".join(lines)
+
+
+def pair_table(figures: dict) -> str:
+    lines = ["| profile | prompts | both objects, % | each object, % | colour, % |", "|---|---|---|---|---|"]
+    for name in PAIR_PROFILES:
+        entry = figures["profiles"].get(name, {}).get("pairs")
+        if entry:
+            cells = (percent(entry[k]) for k in ("objects", "each", "color"))
+            lines.append(f"| `{name}` | {entry['prompts']} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def few_steps_table(figures: dict) -> str:
+    lines = [
+        "| steps | colour, % | object, seen pairs, % | object, held-out pairs, % | both, % | style, % |",
+        "|---|---|---|---|---|---|",
+    ]
+    for entry in figures["fewSteps"]:
+        a = entry["accuracy"]
+        cells = (a["all"]["color"], a["seen"]["object"], a["heldOut"]["object"], a["all"]["both"], a["all"]["style"])
+        lines.append(f"| {entry['steps']} | " + " | ".join(map(percent, cells)) + " |")
     return "\n".join(lines)
 
 
@@ -107,9 +143,10 @@ def loss_chart(losses: list[dict], path: Path) -> None:
         ("vae", "pixel", "VAE: L1"),
         ("diffusion", "loss", "UNet and text encoder: weighted MSE"),
         ("decoders", "pixel", "decoder (and tiny decoder): L1"),
-        ("classifier", "loss", "judge: cross-entropy"),
+        ("lcm", "loss", "LoRA of few steps: Huber loss"),
+        ("judge", "loss", "judge: cross-entropy"),
     )
-    figure, axes = plt.subplots(1, 4, figsize=(16, 3.4))
+    figure, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 3.4))
     for axis, (stage, key, title) in zip(axes, panels):
         for k in (key, f"tiny_{key}"):
             points = [(e["step"], e[k]) for e in losses if e["stage"] == stage and e.get(k) is not None]
@@ -124,26 +161,28 @@ def loss_chart(losses: list[dict], path: Path) -> None:
 
 
 def contact_sheet(directory: Path, path: Path) -> None:
-    """Rows: prompts, columns: profiles that draw differently, all from the same seeds."""
-    columns = [
-        p for p in STUDY_ORDER if p not in SAME_GRAPH and (directory / p / f"{SHEET_ROWS - 1:03}.png").exists()
-    ]
-    side, label, head = 128, 190, 22
-    sheet = Image.new("RGB", (label + len(columns) * (side + 4), head + SHEET_ROWS * (side + 4)), "white")
+    """Rows: prompts, the last ones for two objects; columns: profiles that draw differently, all from the same seeds."""
+    columns = [p for p in STUDY_ORDER if p not in SAME_GRAPH and (directory / p / f"{SHEET_ROWS - 1:03}.png").exists()]
+    side, label, head = 144, 190, 22
+    rows = [(p.text, "held-out pair" if p.held_out else "seen pair", "", i) for i, p in enumerate(prompts()[:SHEET_ROWS])]
+    rows += [(p.text, "two objects", "pairs", i) for i, p in enumerate(pairs()[:SHEET_PAIRS])]
+    sheet = Image.new("RGB", (label + len(columns) * (side + 4), head + len(rows) * (side + 4)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for c, profile in enumerate(columns):
         pen.text((label + c * (side + 4), 3), profile, "black", font)
-    for r, prompt in enumerate(prompts()[:SHEET_ROWS]):
+    for r, (text, note, kind, index) in enumerate(rows):
         top = head + r * (side + 4)
-        words, line, y = prompt.text.split(), "", top + 30
+        words, line, y = text.split(), "", top + 30
         for word in (*words, None):
             if word is None or pen.textlength(f"{line} {word}", font) > label - 12:
                 pen.text((2, y), line, "black", font)
                 line, y = "", y + 17
             line = f"{line} {word}".strip() if word else ""
-        pen.text((2, y), "held-out pair" if prompt.held_out else "seen pair", "gray", font)
+        pen.text((2, y), note, "gray", font)
         for c, profile in enumerate(columns):
-            sheet.paste(Image.open(directory / profile / f"{r:03}.png"), (label + c * (side + 4), top))
+            file = directory / (pairs_folder(profile) if kind else profile) / f"{index:03}.png"
+            if file.exists():
+                sheet.paste(Image.open(file).resize((side, side), Image.Resampling.BOX), (label + c * (side + 4), top))
     sheet.save(path, optimize=True)
 
 
@@ -155,7 +194,8 @@ def main() -> None:
     docs = arguments.docs
     figures = json.loads((docs / "quality.json").read_text())
     page = docs / "quality.md"
-    page.write_text(insert(page.read_text(), profiles=profile_tables(figures), sweep=sweep_table(figures)))
+    tables = {"profiles": profile_tables, "pairs": pair_table, "few-steps": few_steps_table, "sweep": sweep_table}
+    page.write_text(insert(page.read_text(), **{name: table(figures) for name, table in tables.items()}))
     if figures["sweep"]:
         sweep_chart(figures, docs / "quality-sweep.png")
     loss_chart(json.loads((docs / "training-losses.json").read_text()), docs / "training-losses.png")

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import torch
-from diffusers import AutoencoderKL, DPMSolverMultistepScheduler, EulerAncestralDiscreteScheduler, UNet2DConditionModel
+from diffusers import (
+    AutoencoderKL,
+    AutoencoderTiny,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    LCMScheduler,
+    UNet2DConditionModel,
+)
 
 from .architecture import scheduler as trained_with
-from .training import autocast
 
-SCHEDULERS = {"dpmpp-2m": DPMSolverMultistepScheduler, "euler-ancestral": EulerAncestralDiscreteScheduler}
+SCHEDULERS = {
+    "dpmpp-2m": DPMSolverMultistepScheduler,
+    "euler-ancestral": EulerAncestralDiscreteScheduler,
+    "lcm": LCMScheduler,
+}
 
 
 @torch.no_grad()
@@ -22,29 +32,31 @@ def sample(
     cutoff: float = 0.4,
     seed: int = 0,
 ) -> torch.Tensor:
-    """Latents, scaled, float32 [B, 4, 16, 16] for `embeddings` [B, 77, C] and `unconditional` [1, 77, C].
+    """Latents, scaled, float32 [B, 4, h, w] for `embeddings` [B, 77, C] and `unconditional` [1, 77, C].
 
-    The unconditional branch is dropped after step ⌊cutoff · steps⌋, counted from 0.
+    The unconditional branch is dropped after step ⌊cutoff · steps⌋, counted from 0; at a scale of 1 there is none.
     """
-    device, count = embeddings.device, len(embeddings)
+    device, count, size = embeddings.device, len(embeddings), unet.config.sample_size
     solver = SCHEDULERS[scheduler].from_config(trained_with().config)
     solver.set_timesteps(steps, device=device)
     generator = torch.Generator("cpu").manual_seed(seed)
-    latents = torch.randn(count, 4, 16, 16, generator=generator).to(device) * solver.init_noise_sigma
+    latents = torch.randn(count, 4, size, size, generator=generator).to(device) * solver.init_noise_sigma
     both = torch.cat((unconditional.expand_as(embeddings), embeddings))
     for i, t in enumerate(solver.timesteps):
         scaled = solver.scale_model_input(latents, t)
-        with autocast(device.type):
-            if i <= int(cutoff * steps):
-                without, with_prompt = unet(torch.cat((scaled, scaled)), t, both).sample.float().chunk(2)
-                noise = without + scale * (with_prompt - without)
-            else:
-                noise = unet(scaled, t, embeddings).sample.float()
-        latents = solver.step(noise, t, latents, generator=generator).prev_sample.to(torch.float32)
+        if scale != 1 and i <= int(cutoff * steps):
+            without, with_prompt = unet(torch.cat((scaled, scaled)), t, both).sample.chunk(2)
+            noise = without + scale * (with_prompt - without)
+        else:
+            noise = unet(scaled, t, embeddings).sample
+        options = {} if scheduler == "dpmpp-2m" else {"generator": generator}
+        latents = solver.step(noise, t, latents, **options).prev_sample.to(torch.float32)
     return latents
 
 
 @torch.no_grad()
-def decode(vae: AutoencoderKL, latents: torch.Tensor) -> torch.Tensor:
-    """Pixels [B, 3, 128, 128] in [-1, 1] of scaled latents."""
-    return torch.cat([vae.decode(z / vae.config.scaling_factor).sample for z in latents.split(128)]).clamp(-1, 1)
+def decode(vae: AutoencoderKL | AutoencoderTiny, latents: torch.Tensor) -> torch.Tensor:
+    """Pixels [B, 3, 8h, 8w] in [-1, 1] of scaled latents."""
+    # the tiny VAE takes them as they are
+    factor = 1.0 if isinstance(vae, AutoencoderTiny) else vae.config.scaling_factor
+    return torch.cat([vae.decode(z / factor).sample for z in latents.split(64)]).clamp(-1, 1)

@@ -14,7 +14,6 @@ import torch.nn.functional as F
 
 from .vocabulary import COLOR_NAMES, COLORS, OBJECT_NAMES, STYLES, held_out
 
-IMAGE_SIZE = 128
 _NONE = -1
 
 
@@ -37,16 +36,13 @@ class SceneSampler:
     def __init__(self, device: torch.device | str, pairs: str = "seen"):
         """`pairs` is `seen`, `held-out` or `all`."""
         allowed = torch.tensor(
-            [
-                [pairs == "all" or held_out(name, color) == (pairs == "held-out") for color in COLOR_NAMES]
-                for name in OBJECT_NAMES
-            ]
+            [[pairs == "all" or held_out(name, color) == (pairs == "held-out") for color in COLOR_NAMES] for name in OBJECT_NAMES]
         )
         self._allowed = allowed.to(device)
         self._pairs = allowed.nonzero().to(device)
         self._device = device
 
-    def draw(self, count: int, generator: torch.Generator, doubles: float = 0.12) -> Scenes:
+    def draw(self, count: int, generator: torch.Generator, doubles: float) -> Scenes:
         """`count` scenes, a share of `doubles` with two different objects."""
 
         def integers(high: int) -> torch.Tensor:
@@ -62,17 +58,29 @@ class SceneSampler:
 class Renderer:
     """Renders scenes of the given icons."""
 
-    def __init__(self, icons: torch.Tensor, oversampling: int = 2):
+    def __init__(self, icons: torch.Tensor, image_size: int = 256):
         """`icons`: uint8 [objects, styles, 4, S, S], RGBA, as `darkroom_mini.icons` writes them."""
-        self._icons = icons
-        self._oversampling = oversampling
+        self._size = image_size
+        self._icons = torch.stack([self._premultiplied(icons, halved) for halved in (False, True)])
         self._colors = torch.tensor(list(COLORS.values()), device=icons.device, dtype=torch.float32) / 255
-        axis = (torch.arange(IMAGE_SIZE, device=icons.device) + 0.5) / IMAGE_SIZE * 2 - 1
+        axis = (torch.arange(image_size, device=icons.device) + 0.5) / image_size * 2 - 1
         self._y, self._x = torch.meshgrid(axis, axis, indexing="ij")
 
+    @staticmethod
+    def _premultiplied(icons: torch.Tensor, halved: bool) -> torch.Tensor:
+        """Icons as premultiplied RGBA, uint8; `halved` without the detail that would alias at half their size."""
+        levels = []
+        for one in icons:
+            rgba = one.float() / 255
+            rgba = torch.cat((rgba[:, :3] * rgba[:, 3:], rgba[:, 3:]), 1)
+            if halved:
+                rgba = F.interpolate(F.avg_pool2d(rgba, 2), scale_factor=2.0, mode="bilinear", align_corners=False)
+            levels.append(rgba.mul(255).round().byte())
+        return torch.stack(levels)
+
     def render(self, scenes: Scenes, generator: torch.Generator) -> torch.Tensor:
-        """Pixels float32 [B, 3, 128, 128] in [0, 1]."""
-        count, device = len(scenes), self._icons.device
+        """Pixels float32 [B, 3, H, W] in [0, 1]."""
+        count, device = len(scenes), self._colors.device
 
         def uniform(low: float, high: float) -> torch.Tensor:
             return low + (high - low) * torch.rand(count, generator=generator, device=device)
@@ -85,7 +93,8 @@ class Renderer:
         shade = self._slope(light, strength)
         # the shadow falls away from the light, and down
         shift_x, shift_y = -0.05 * light.cos(), 0.03 - 0.04 * light.sin()
-        darkness, softness = uniform(0.2, 0.5), uniform(1.5, 4.0)
+        # in pixels of a blur at half the resolution, where nothing of a shadow is lost
+        darkness, softness = uniform(0.2, 0.5), uniform(1.5, 4.0) * self._size / 256
         for objects, side in ((scenes.first, -1.0), (scenes.second, 1.0)):
             scale = torch.where(double, uniform(0.43, 0.49), uniform(0.64, 0.84))
             x = torch.where(double, side * uniform(0.45, 0.50), uniform(-0.10, 0.10))
@@ -93,31 +102,28 @@ class Renderer:
             angle = uniform(-0.18, 0.18)
             if side > 0 and not double.any():
                 break
-            rgba = self._place(objects.clamp(min=0), scenes.style, scale, x, y, angle)
+            rgba = self._place(double, objects.clamp(min=0), scenes.style, scale, x, y, angle)
             if side > 0:
                 rgba = rgba * double[:, None, None, None]
             color, alpha = rgba[:, :3], rgba[:, 3:]
-            shadow = self._blur(self._shift(alpha, shift_x, shift_y), softness) * darkness[:, None, None, None]
-            image = image * (1 - shadow)
+            shadow = self._blur(F.avg_pool2d(self._shift(alpha, shift_x, shift_y), 2), softness)
+            shadow = F.interpolate(shadow, scale_factor=2.0, mode="bilinear", align_corners=False)
+            image = image * (1 - shadow * darkness[:, None, None, None])
             image = image * (1 - alpha) + color * (1 + shade)
         return image.clamp(0, 1)
 
     def _slope(self, direction: torch.Tensor, strength: torch.Tensor) -> torch.Tensor:
-        """A plane [B, 1, 128, 128] that rises to ± `strength` towards `direction` (radians)."""
+        """A plane [B, 1, H, W] that rises to ± `strength` towards `direction` (radians)."""
         along = direction.cos()[:, None, None] * self._x + direction.sin()[:, None, None] * self._y
         return (strength[:, None, None] * along)[:, None]
 
-    def _place(self, objects, style, scale, x, y, angle) -> torch.Tensor:
-        """Icons as premultiplied RGBA [B, 4, 128, 128]; `scale` is a share of the image's side, `x`, `y` in [-1, 1]."""
-        icons = self._icons[objects, style].float() / 255
-        icons = torch.cat((icons[:, :3] * icons[:, 3:], icons[:, 3:]), 1)
+    def _place(self, double, objects, style, scale, x, y, angle) -> torch.Tensor:
+        """Icons as premultiplied RGBA [B, 4, H, W]; `scale` is a share of the image's side, `x`, `y` in [-1, 1]."""
+        icons = self._icons[double.long(), objects, style].float() / 255
         cos, sin = angle.cos() / scale, angle.sin() / scale
-        theta = torch.stack(
-            (torch.stack((cos, sin, -cos * x - sin * y), 1), torch.stack((-sin, cos, sin * x - cos * y), 1)), 1
-        )
-        side = IMAGE_SIZE * self._oversampling
-        grid = F.affine_grid(theta, (len(objects), 4, side, side), align_corners=False)
-        return F.avg_pool2d(F.grid_sample(icons, grid, align_corners=False), self._oversampling)
+        theta = torch.stack((torch.stack((cos, sin, -cos * x - sin * y), 1), torch.stack((-sin, cos, sin * x - cos * y), 1)), 1)
+        grid = F.affine_grid(theta, (len(objects), 4, self._size, self._size), align_corners=False)
+        return F.grid_sample(icons, grid, align_corners=False)
 
     def _shift(self, alpha: torch.Tensor, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
         theta = torch.zeros(len(alpha), 2, 3, device=alpha.device)

@@ -1,4 +1,4 @@
-"""Stage 1, `python -m darkroom_mini.train_vae`: the VAE, on rendered scenes.
+"""Stage `vae`: the VAE, on rendered scenes.
 
 L1 on pixels and on their gradients at three scales, and a small Kullback-Leibler term. At the end the latents'
 channels are brought to zero mean and one common standard deviation by folding an affine map into the two 1×1
@@ -12,11 +12,12 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from diffusers import AutoencoderKL
-from torch import nn
 
 from .latents import load_icons
 from .scene import Renderer, SceneSampler
-from .training import Average, Clock, Log, architecture, autocast, compiled, configuration, options, save_models, setup
+from .training import Clock, Group, Log, Trainer, architecture, half, save_models, setup
+
+_REFRESHED = 64
 
 
 def gradient_loss(image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
@@ -26,20 +27,6 @@ def gradient_loss(image: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         loss = loss + F.l1_loss(image.diff(dim=2), target.diff(dim=2)) + F.l1_loss(image.diff(dim=3), target.diff(dim=3))
         image, target = F.avg_pool2d(image, 2), F.avg_pool2d(target, 2)
     return loss
-
-
-class Reconstruction(nn.Module):
-    """The VAE as training sees it: pixels in, reconstruction and the latents' mean and log variance out."""
-
-    def __init__(self, vae: AutoencoderKL):
-        super().__init__()
-        self.vae = vae
-
-    def forward(self, pixels: torch.Tensor, noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        mean, variance = self.vae.quant_conv(self.vae.encoder(pixels)).float().chunk(2, dim=1)
-        variance = variance.clamp(-20, 10)
-        latents = mean + noise * torch.exp(0.5 * variance)
-        return self.vae.decoder(self.vae.post_quant_conv(latents)), mean, variance
 
 
 @torch.no_grad()
@@ -54,71 +41,65 @@ def normalise_latents(vae: AutoencoderKL, latents: torch.Tensor) -> None:
     vae.quant_conv.bias[:count] = (vae.quant_conv.bias[:count] - mean) * gain
     vae.quant_conv.bias[count:] += 2 * gain.log()
     weight = vae.post_quant_conv.weight
-    vae.post_quant_conv.bias += (weight[:, :, 0, 0] @ mean)
+    vae.post_quant_conv.bias += weight[:, :, 0, 0] @ mean
     weight /= gain[None, :, None, None]
     vae.register_to_config(scaling_factor=float(1 / common))
 
 
-def main() -> None:
-    parser = options("train_vae", __doc__)
-    parser.add_argument("--seconds", type=float, default=230)
-    arguments = parser.parse_args()
-    arguments.out.mkdir(parents=True, exist_ok=True)
-
-    clock = Clock(arguments.seconds)
-    config = configuration(arguments.config)
+def train(config: dict, icons: Path, out: Path, seconds: float) -> None:
+    """Writes the VAE to `out`/vae."""
+    clock = Clock(seconds)
     stage = config["vae"]
     device = setup(config["seed"])
+    dtype = half(device)
+    shape = architecture(config)
     generator = torch.Generator(device).manual_seed(config["seed"])
-    renderer = Renderer(load_icons(arguments.icons, device))
+    renderer = Renderer(load_icons(icons, device), shape.image_size)
     # the VAE is no part of the held-out question, but it is kept to the same images
     sampler = SceneSampler(device, "seen")
-    vae = architecture(config).vae().to(device, memory_format=torch.channels_last).train()
-    model = compiled(Reconstruction(vae), device)
-    optimizer = torch.optim.AdamW(vae.parameters(), lr=0, betas=(0.9, 0.99), weight_decay=1e-3)
-    average = Average([vae], stage["ema"])
-    log = Log(arguments.out / "losses.json", "vae")
+    vae = shape.vae().to(device, dtype, memory_format=torch.channels_last).train()
+    log = Log(out / "losses.json", "vae")
 
-    def batch(count: int) -> torch.Tensor:
-        pixels = renderer.render(sampler.draw(count, generator, config["latents"]["doubles"]), generator) * 2 - 1
-        return pixels.contiguous(memory_format=torch.channels_last)
+    def render(count: int) -> torch.Tensor:
+        return renderer.render(sampler.draw(count, generator, config["doubles"]), generator) * 2 - 1
 
-    step, pool = 0, torch.empty(0)
-    while not clock.over:
-        if len(pool) < stage["batch"]:
-            pool = batch(stage["batch"] * (16 if device == "cuda" else 1))
-        pixels, pool = pool[: stage["batch"]], pool[stage["batch"] :]
-        for group in optimizer.param_groups:
-            group["lr"] = stage["rate"] * clock.rate(step, 200)
-        noise = torch.randn(len(pixels), 4, 16, 16, generator=generator, device=device)
-        with autocast(device):
-            image, mean, variance = model(pixels, noise)
-        image = image.float()
-        pixel = F.l1_loss(image, pixels)
-        edges = gradient_loss(image, pixels)
+    chunk = min(_REFRESHED, stage["pool"])
+    pool = torch.cat([render(chunk).to(dtype) for _ in range(stage["pool"] // chunk)])
+
+    def loss() -> dict[str, torch.Tensor]:
+        pixels = pool[torch.randint(len(pool), (stage["batch"],), device=device)]
+        pixels = pixels.contiguous(memory_format=torch.channels_last)
+        mean, variance = vae.quant_conv(vae.encoder(pixels)).float().chunk(2, dim=1)
+        variance = variance.clamp(-20, 10)
+        latents = mean + torch.randn_like(mean) * torch.exp(0.5 * variance)
+        image = vae.decoder(vae.post_quant_conv(latents.to(dtype))).float()
+        pixels = pixels.float()
+        pixel, edges = F.l1_loss(image, pixels), gradient_loss(image, pixels)
         divergence = 0.5 * (mean**2 + variance.exp() - 1 - variance).mean()
-        loss = pixel + stage["gradientWeight"] * edges + stage["klWeight"] * divergence
-        loss.backward()
-        nn.utils.clip_grad_norm_(vae.parameters(), 0.5)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        average.update(step)
-        if step % 100 == 0 or step < 3:
-            log.add(step, clock.spent, loss=loss, pixel=pixel, edges=edges, divergence=divergence)
-        step += 1
-    average.swap()
+        total = pixel + stage["gradientWeight"] * edges + stage["klWeight"] * divergence
+        return {"loss": total, "pixel": pixel, "edges": edges, "divergence": divergence}
+
+    def refresh(step: int) -> None:
+        # each image is seen a few times
+        if step % 4 == 3:
+            start = (step // 4 * chunk) % len(pool)
+            pool[start : start + chunk] = render(chunk).to(dtype)
+
+    trainer = Trainer(loss, [Group(list(vae.parameters()), stage["rate"])], stage["ema"], 1e-3, 0.5)
+    clock.tick(30.0)
+    trainer.run(clock, 200, log, 200, refresh)
+    trainer.finish()
     vae.eval()
     with torch.no_grad():
-        pixels = batch(512 if device == "cuda" else 16)
-        normalise_latents(vae, torch.cat([vae.encode(p).latent_dist.mean for p in pixels.split(64)]))
-        latents = torch.cat([vae.encode(p).latent_dist.mean for p in pixels.split(64)])
-        decoded = torch.cat([vae.decode(z).sample for z in latents.split(64)])
+        pixels = render(256 if device == "cuda" else 8).contiguous(memory_format=torch.channels_last)
+        normalise_latents(vae, torch.cat([vae.encode(p).latent_dist.mean for p in pixels.split(32)]))
+        latents = torch.cat([vae.encode(p).latent_dist.mean for p in pixels.split(32)])
+        decoded = torch.cat([vae.decode(z).sample for z in latents.split(32)])
         error = F.mse_loss(decoded.clamp(-1, 1) / 2, pixels / 2)
         factor = vae.config.scaling_factor
-        log.add(step, clock.spent, psnr=-10 * error.log10(), factor=factor, deviation=latents.std() * factor)
-    log.save()
-    save_models(arguments.out, {"vae": vae}, scaling_factor=torch.tensor(factor))
-    save_grid(arguments.out / "vae.png", torch.stack((pixels[:16], decoded[:16]), 1).flatten(0, 1), 8)
+        log.add(trainer.steps, clock.elapsed, psnr=-10 * error.log10(), factor=factor, deviation=latents.std() * factor)
+    save_models(out / "vae", {"vae": vae}, scaling_factor=torch.tensor(factor))
+    save_grid(out / "vae.jpg", torch.stack((pixels[:8], decoded[:8]), 1).flatten(0, 1), 8)
 
 
 def save_grid(path: Path, images: torch.Tensor, columns: int) -> None:
@@ -128,8 +109,4 @@ def save_grid(path: Path, images: torch.Tensor, columns: int) -> None:
     rows = images.clamp(-1, 1).add(1).mul(127.5).round().byte().cpu().permute(0, 2, 3, 1)
     height, width = rows.shape[1:3]
     rows = rows.reshape(-1, columns, height, width, 3).transpose(1, 2).reshape(-1, columns * width, 3)
-    Image.fromarray(rows.numpy()).save(path)
-
-
-if __name__ == "__main__":
-    main()
+    Image.fromarray(rows.numpy()).save(path, quality=88)

@@ -1,12 +1,13 @@
-"""What the training stages share: options, the configuration, a schedule by the clock, the log, and checkpoints."""
+"""What the training stages share: the configuration, a schedule by the clock, the step, the log, and weights on disk."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import math
+import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,6 @@ CONFIGURATION = Path(__file__).with_name("training.json")
 _SHARD_BYTES = 15 << 20
 
 
-def options(name: str, documentation: str) -> argparse.ArgumentParser:
-    """The parser of a stage's command, with the options that all of them have."""
-    parser = argparse.ArgumentParser(prog=f"python -m darkroom_mini.{name}", description=documentation.splitlines()[0])
-    parser.add_argument("--config", type=Path, default=CONFIGURATION)
-    parser.add_argument("--icons", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True, help="folder of what the stage makes: weights, log, pictures")
-    return parser
-
-
 def configuration(path: Path = CONFIGURATION) -> dict:
     """The configuration of every stage."""
     return json.loads(path.read_text())
@@ -40,25 +32,26 @@ def architecture(config: dict) -> Architecture:
     return Architecture(**widths)
 
 
+@dataclass
 class Clock:
     """A stage's share of time: it ends when `seconds` have passed, and its learning rate follows the time spent.
 
-    `total` and `before` are for a stage spread over several runs: how long they take in all, and how much of that
-    is behind.
+    Time passes by `tick`, which counts at most `limit` seconds: a process that was stopped for a while loses none of its
+    share.
     """
 
-    def __init__(self, seconds: float, total: float | None = None, before: float = 0.0):
-        self.before, self.total, self.seconds = before, total or seconds, seconds
-        self._start = time.monotonic()
+    seconds: float
+    elapsed: float = 0.0
+    _last: float = field(default_factory=time.monotonic)
 
-    @property
-    def elapsed(self) -> float:
-        return time.monotonic() - self._start
+    def tick(self, limit: float = 1.0) -> None:
+        now = time.monotonic()
+        self.elapsed += min(now - self._last, limit)
+        self._last = now
 
-    @property
-    def spent(self) -> float:
-        """Seconds over all runs."""
-        return self.before + self.elapsed
+    def skip(self) -> None:
+        """What has passed since the last `tick` does not count."""
+        self._last = time.monotonic()
 
     @property
     def over(self) -> bool:
@@ -66,7 +59,7 @@ class Clock:
 
     def rate(self, step: int, warmup: int) -> float:
         """The factor of the learning rate: a linear warm-up, then half a cosine down to 1 %."""
-        progress = min(1.0, self.spent / self.total)
+        progress = min(1.0, self.elapsed / self.seconds)
         return min(1.0, (step + 1) / warmup) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
@@ -82,67 +75,209 @@ class Log:
         entry |= {k: float(f"{float(v):.5g}") for k, v in values.items()}
         self._entries.append(entry)
         print(" ".join(f"{k}={v}" for k, v in entry.items()), flush=True)
+        self.save()
 
     def save(self) -> None:
         self._path.write_text("[\n" + ",\n".join(map(json.dumps, self._entries)) + "\n]\n")
 
 
-class Average:
-    """Exponential moving averages of the parameters of some modules."""
+@dataclass(frozen=True)
+class Group:
+    """Parameters that share a learning rate, `peak` at its highest."""
 
-    def __init__(self, modules: Iterable[nn.Module], decay: float):
-        self._parameters = [p for m in modules for p in m.parameters()]
-        self.values = [p.detach().clone() for p in self._parameters]
-        self._decay = decay
+    parameters: Sequence[nn.Parameter]
+    peak: float
+
+
+class Trainer:
+    """Steps of AdamW with averaged weights; on a GPU all of a step is one CUDA graph.
+
+    The modules compute in whatever type their parameters have (bfloat16, say); what is optimised and averaged is a copy of
+    them in float32. A loss draws its batch itself, from tensors that stay where they are, so that the graph can be replayed.
+    """
+
+    def __init__(
+        self,
+        loss: Callable[[], dict[str, torch.Tensor]],
+        groups: Iterable[Group],
+        average: float,
+        weight_decay: float,
+        clip: float = 1.0,
+    ):
+        """`loss` gives what is minimised as `loss`, and whatever else is to be logged."""
+        self._loss, self._clip, self._decay = loss, clip, average
+        groups = list(groups)
+        self._parameters = [p for group in groups for p in group.parameters]
+        self._device = self._parameters[0].device
+        self._master = [p.detach().float().clone().requires_grad_() for p in self._parameters]
+        for parameter in self._master:
+            parameter.grad = torch.zeros_like(parameter)
+        self.averages = [p.detach().clone() for p in self._master]
+        self._good = [p.clone() for p in self.averages]
+        self._towards = torch.ones((), device=self._device)
+        self._peaks = [group.peak for group in groups]
+        masters = iter(self._master)
+        on_gpu = self._device.type == "cuda"
+        self._optimizer = torch.optim.AdamW(
+            [
+                {"params": [next(masters) for _ in group.parameters], "lr": torch.zeros((), device=self._device)}
+                for group in groups
+            ],
+            betas=(0.9, 0.99),
+            weight_decay=weight_decay,
+            fused=on_gpu,
+            capturable=on_gpu,
+        )
+        self._sums: dict[str, torch.Tensor] = {}
+        self._graph: torch.cuda.CUDAGraph | None = None
+        self._counted = 0
+        self.steps = 0
+
+    def _body(self) -> None:
+        values = self._loss()
+        gradients = torch.autograd.grad(values["loss"], self._parameters)
+        with torch.no_grad():
+            torch._foreach_copy_([p.grad for p in self._master], list(gradients))
+            norm = nn.utils.clip_grad_norm_(self._master, self._clip, foreach=True)
+            self._optimizer.step()
+            change = torch._foreach_sub(self._master, self.averages)
+            torch._foreach_mul_(change, self._towards)
+            torch._foreach_add_(self.averages, change)
+            torch._foreach_copy_(self._parameters, self._master)
+            for name, value in (values | {"norm": norm}).items():
+                if name not in self._sums:
+                    self._sums[name] = torch.zeros((), device=self._device)
+                self._sums[name] += value.detach()
+
+    def _capture(self) -> torch.cuda.CUDAGraph:
+        """The first steps, on a stream of their own as CUDA asks for, then the capture."""
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(3):
+                self._body()
+        torch.cuda.current_stream().wait_stream(stream)
+        torch.cuda.synchronize()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self._body()
+        print("the step is captured", flush=True)
+        return graph
+
+    def step(self, factor: float) -> None:
+        """One step at `factor` of the groups' learning rates."""
+        for group, peak in zip(self._optimizer.param_groups, self._peaks):
+            group["lr"].fill_(peak * factor)
+        self._towards.fill_(1 - min(self._decay, (1 + self.steps) / (10 + self.steps)))
+        if self._device.type != "cuda" or not graphs():
+            self._body()
+        else:
+            self._graph = self._graph or self._capture()
+            self._graph.replay()
+        self._counted += 1
+        self.steps += 1
+
+    def means(self) -> dict[str, float]:
+        """Means of what the loss gave since the last call. Waits for the device."""
+        counted = max(1, self._counted)
+        means = {name: float(value) / counted for name, value in self._sums.items()}
+        for value in self._sums.values():
+            value.zero_()
+        self._counted = 0
+        finite = all(map(math.isfinite, means.values())) and math.isfinite(float(sum(torch._foreach_norm(self.averages))))
+        if finite:
+            torch._foreach_copy_(self._good, self.averages)
+        return means
+
+    def run(
+        self,
+        clock: Clock,
+        warmup: int,
+        log: Log,
+        every: int,
+        between: Callable[[int], None] | None = None,
+        until: float = math.inf,
+    ) -> None:
+        """Steps until the clock is over, or at `until`, or the loss is no number; `between` is called before each."""
+        last, since = self.steps, clock.elapsed
+        while self.steps == 0 or (not clock.over and clock.elapsed < until):
+            if between is not None:
+                between(self.steps)
+            self.step(clock.rate(self.steps, warmup))
+            if self.steps % 10 == 0 and self._device.type == "cuda":
+                torch.cuda.synchronize()
+            clock.tick(30.0 if self.steps == 1 else 1.0)
+            if self.steps % every == 0 or self.steps == 1:
+                means = self.means()
+                speed = (self.steps - last) / max(1e-3, clock.elapsed - since)
+                last, since = self.steps, clock.elapsed
+                log.add(self.steps, clock.elapsed, **means, steps_per_second=speed)
+                if not math.isfinite(means["loss"]):
+                    print("not a number: stopping with the last good average", flush=True)
+                    return
+        self.means()
 
     @torch.no_grad()
-    def update(self, step: int) -> None:
-        decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.values, self._parameters, 1 - decay)
+    def finish(self) -> None:
+        """Leaves the averages in the parameters, in float32."""
+        self._graph = None
+        for parameter, value in zip(self._parameters, self._good):
+            parameter.data = value.to(parameter.data.device).clone()
 
     @torch.no_grad()
-    def swap(self) -> None:
-        """Exchanges the averages and the parameters, for sampling or saving; a second call brings them back."""
-        for p, v in zip(self._parameters, self.values):
-            kept = p.detach().clone()
-            p.copy_(v)
-            v.copy_(kept)
+    def average(self, averaged: bool) -> None:
+        """Puts the averages into the parameters, or what is being trained back into them."""
+        torch._foreach_copy_(self._parameters, self.averages if averaged else self._master)
+
+
+def graphs() -> bool:
+    """Whether steps are captured; `GRAPHS=0` goes without."""
+    return os.environ.get("GRAPHS", "1") != "0"
 
 
 def save_models(directory: Path, models: Mapping[str, nn.Module], **extra: torch.Tensor) -> None:
-    """Weights as float32 in files of at most 15 MiB: `weights-0.safetensors`, …"""
+    """Weights in files of at most 15 MiB: `weights-0.safetensors`, …"""
     tensors = {f"{name}.{k}": v for name, model in models.items() for k, v in model.state_dict().items()} | extra
+    save_tensors(directory, tensors)
+
+
+def save_tensors(directory: Path, tensors: Mapping[str, torch.Tensor], name: str = "weights") -> None:
+    """Tensors in files of at most 15 MiB; files of this name that are left over are deleted."""
     shards: list[dict[str, torch.Tensor]] = [{}]
     size = 0
-    for name, tensor in tensors.items():
-        tensor = tensor.detach().cpu().contiguous()
-        if size + tensor.nbytes > _SHARD_BYTES:
+    for key, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous().clone()
+        if size + tensor.nbytes > _SHARD_BYTES - (1 << 16):
             shards.append({})
             size = 0
-        shards[-1][name] = tensor
+        shards[-1][key] = tensor
         size += tensor.nbytes
     directory.mkdir(parents=True, exist_ok=True)
     for i, shard in enumerate(shards):
-        partial = directory / f"weights-{i}.partial"
+        partial = directory / f"{name}-{i}.partial"
         save_file(shard, partial)
-        partial.rename(directory / f"weights-{i}.safetensors")
+        partial.rename(directory / f"{name}-{i}.safetensors")
+    for path in directory.glob(f"{name}-*.safetensors"):
+        if int(path.stem.removeprefix(f"{name}-")) >= len(shards):
+            path.unlink()
+
+
+def load_tensors(directory: Path, name: str = "weights") -> dict[str, torch.Tensor]:
+    """What `save_tensors` wrote."""
+    tensors: dict[str, torch.Tensor] = {}
+    for path in sorted(directory.glob(f"{name}-*.safetensors")):
+        tensors |= load_file(path)
+    return tensors
 
 
 def load_models(directory: Path, models: Mapping[str, nn.Module]) -> dict[str, torch.Tensor]:
     """Reads what `save_models` wrote into those of the models that it holds; returns the extra tensors."""
-    tensors: dict[str, torch.Tensor] = {}
-    for path in sorted(directory.glob("weights-*.safetensors")):
-        tensors |= load_file(path)
+    tensors = load_tensors(directory)
     for name, model in models.items():
         own = {k.removeprefix(name + "."): tensors.pop(k) for k in list(tensors) if k.startswith(name + ".")}
         if own:
             model.load_state_dict(own)
     return tensors
-
-
-def compiled(module: nn.Module, device: str) -> nn.Module:
-    """The module through `torch.compile` on a GPU, as it is on a CPU, where compiling would not pay."""
-    return torch.compile(module, dynamic=False) if device == "cuda" else module
 
 
 def setup(seed: int) -> str:
@@ -153,6 +288,6 @@ def setup(seed: int) -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def autocast(device: str) -> torch.autocast:
-    """bfloat16 on a GPU; a CPU keeps to float32, which is faster there."""
-    return torch.autocast(device, torch.bfloat16, enabled=device == "cuda")
+def half(device: str, kind: torch.dtype = torch.bfloat16) -> torch.dtype:
+    """The type to compute in: 16 bits on a GPU; a CPU keeps to float32, which is faster there."""
+    return kind if device == "cuda" else torch.float32

@@ -13,7 +13,6 @@ import io.quarkus.runtime.Quarkus;
 import java.io.FileDescriptor;
 import java.io.FileOutputStream;
 import java.io.IOException;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -123,9 +122,8 @@ public final class Darkroom implements Callable<Integer> {
     }
 
     private static void addVocabulary(UsageMessageSpec help) {
-        String bundle = System.getenv().getOrDefault("DARKROOM_BUNDLE", "models/mini");
         List<String> footer = new ArrayList<>(List.of(help.footer()));
-        Vocabulary.lines(Path.of(bundle)).forEach(line -> footer.addAll(List.of("", line)));
+        Vocabulary.lines(Vocabulary.usualBundle()).forEach(line -> footer.addAll(List.of("", line)));
         help.footer(footer.toArray(String[]::new));
     }
 

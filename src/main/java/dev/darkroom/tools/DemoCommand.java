@@ -156,6 +156,7 @@ public final class DemoCommand implements Callable<Integer> {
             client.flush();
             progress.end("request           %s, profile %s: %s".formatted(
                     request.requestId(), request.profile(), shortened(request.prompt())));
+            Vocabulary.hint(Vocabulary.usualBundle(), List.of(request.prompt())).ifPresent(progress::end);
             event = await(client, request.requestId());
         }
         Outcome outcome = Events.outcome(event);

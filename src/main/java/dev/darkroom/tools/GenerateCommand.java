@@ -206,6 +206,7 @@ public final class GenerateCommand implements Callable<Integer> {
         Folders.create(out);
         QuietLog.warningsToStandardError();
         ProgressLine progress = ProgressLine.onStandardError();
+        Vocabulary.hint(bundle, images.stream().map(ImagePrompt::prompt).toList()).ifPresent(progress::end);
         long begin = System.nanoTime();
         NativeLibraries.announce(progress);
         progress.show("loading the model …");

@@ -31,7 +31,7 @@ class DarkroomTest {
             generate a --device gpu              | 'gpu' is no device; it is cpu, or a GPU's index from 0
             generate a --adapter ink:5           | 'ink:5' is not NAME or NAME:SCALE, the scale from -4 to 4
             generate a --adapter ink:much        | 'ink:much' is not NAME or NAME:SCALE, the scale from -4 to 4
-            generate a --profile fast            | it has no adapter that makes them so
+            generate a --scheduler lcm           | adapters that make them so: lcm
             generate a --steps many              | 'many' is not an int
             demo a --count 9                     | --count is 9; a request may ask for 1 to 8 images
             demo a b                             | Unmatched argument at index 2: 'b'

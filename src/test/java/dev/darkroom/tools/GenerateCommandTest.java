@@ -29,8 +29,8 @@ class GenerateCommandTest {
 
         assertThat(run.exitCode()).as(run.err()).isZero();
         BufferedImage image = ImageIO.read(folder.resolve("000.png").toFile());
-        assertThat(image.getWidth()).isEqualTo(128);
-        assertThat(image.getHeight()).isEqualTo(128);
+        assertThat(image.getWidth()).isEqualTo(256);
+        assertThat(image.getHeight()).isEqualTo(256);
         JsonNode line = JSON.readTree(run.outLines().get(0));
         assertThat(line.path("index").asInt()).isZero();
         assertThat(line.path("file").asText()).isEqualTo(folder.resolve("000.png").toString());
@@ -113,7 +113,7 @@ class GenerateCommandTest {
         JsonNode line = JSON.readTree(run.outLines().get(0));
         Path file = Path.of(line.path("file").asText());
         assertThat(file).hasFileName("000." + extension);
-        assertThat(ImageIO.read(file.toFile()).getWidth()).isEqualTo(128);
+        assertThat(ImageIO.read(file.toFile()).getWidth()).isEqualTo(256);
         assertThat(line.at("/parameters/output/format").asText()).isEqualTo(format);
         assertThat(Files.readString(file, ISO_8859_1)).contains(line.at("/provenance/digitalSourceType").asText(),
                 line.at("/provenance/promptSha256").asText());
@@ -163,7 +163,7 @@ class GenerateCommandTest {
         CommandLineRun run = generate("a red apple", "--adapter", "oil");
 
         assertThat(run.exitCode()).isEqualTo(2);
-        assertThat(run.err()).contains("There is no adapter oil; the model mini has none.");
+        assertThat(run.err()).contains("There is no adapter oil; the model mini has lcm.");
     }
 
     @Test
@@ -208,11 +208,23 @@ class GenerateCommandTest {
     }
 
     @Test
+    void aPromptWithoutAWordOfTheVocabularyGetsAHint() throws IOException {
+        Path prompts = Files.writeString(folder.resolve("prompts.txt"), "Two Apples!\na lighthouse in the storm\n");
+
+        CommandLineRun run = generate("--prompts", prompts.toString(), "--steps", "1");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(run.err()).contains("The model in models/mini knows no word of \"a lighthouse in the storm\"; "
+                + "`darkroom generate --help` lists what it draws.");
+        assertThat(generate("a red apple", "--steps", "1").err()).doesNotContain("knows no word");
+    }
+
+    @Test
     void whatTheBundleDoesNotOfferIsAWrongArgument() {
         CommandLineRun run = generate("a red apple", "--width", "512");
 
         assertThat(run.exitCode()).isEqualTo(2);
-        assertThat(run.err()).contains("512").contains("128x128");
+        assertThat(run.err()).contains("512").contains("256x256");
     }
 
     @Test

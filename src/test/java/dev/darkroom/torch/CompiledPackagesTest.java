@@ -8,7 +8,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,11 +25,7 @@ class CompiledPackagesTest {
 
     @BeforeEach
     void bundleWithPackages() throws IOException {
-        try (Stream<Path> files = Files.list(Path.of("models/mini"))) {
-            for (Path file : files.toList()) {
-                Files.copy(file, folder.resolve(file.getFileName()));
-            }
-        }
+        TestBundle.copyOfMini(folder);
         bundle = ModelBundle.read(folder);
         packages = Files.createDirectories(folder.resolve("compiled/sm_90"));
         Files.writeString(packages.resolve("unet-guided-2-128x128.pt2"), "a step");

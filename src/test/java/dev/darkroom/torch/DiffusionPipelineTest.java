@@ -43,15 +43,15 @@ class DiffusionPipelineTest {
         assertThat(model.digest()).matches("[0-9a-f]{64}");
         assertThat(model.device()).isEqualTo("cpu");
         assertThat(model.engine()).isEqualTo("PyTorch 2.7.1");
-        assertThat(model.defaultSize()).isEqualTo(new ImageSize(128, 128));
+        assertThat(model.defaultSize()).isEqualTo(new ImageSize(256, 256));
         assertThat(model.compiled()).isFalse();
         assertThat(model.uncompiled()).contains("The bundle mini has no compiled packages.");
     }
 
     @ParameterizedTest
     @CsvSource({
-        "512, 512, 20, 7.5, 1, width, 512x512 is not on offer; the model mini makes 128x128",
-        "128, 256, 20, 7.5, 1, height, 128x256 is not on offer; the model mini makes 128x128"
+        "512, 512, 20, 7.5, 1, width, '512x512 is not on offer; the model mini makes 256x256, 128x128'",
+        "128, 256, 20, 7.5, 1, height, '128x256 is not on offer; the model mini makes 256x256, 128x128'"
     })
     void refusesWhatTheBundleDoesNotOffer(
             int width, int height, int steps, double scale, double cutoff, String field, String sentence) {

@@ -9,14 +9,9 @@ import dev.darkroom.diffusion.Golden;
 import dev.darkroom.diffusion.Guidance;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.Profile;
-import dev.darkroom.diffusion.SchedulerName;
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.BeforeAll;
-import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -24,20 +19,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 class GoldenImagesTest {
 
     private static final double LEAST_PSNR = 50;
-
-    private static DiffusionPipeline distilled;
-
-    /** Plain weights that are taken for distilled ones: diffusers does not ask. */
-    @BeforeAll
-    static void load(@TempDir Path folder) {
-        distilled = DiffusionPipeline.load(
-                TestBundle.copyOfMini(folder).withFewSteps().folder(), DeviceSelection.cpu());
-    }
-
-    @AfterAll
-    static void close() {
-        distilled.close();
-    }
 
     @ParameterizedTest
     @MethodSource("dev.darkroom.diffusion.Profile#all")
@@ -56,7 +37,7 @@ class GoldenImagesTest {
                 .map(golden -> new ImagePrompt(golden.get("prompt").asText(), golden.get("negativePrompt").asText(),
                         golden.get("seed").asLong()))
                 .toList();
-        DiffusionPipeline pipeline = profile.scheduler() == SchedulerName.LCM ? distilled : Mini.pipeline();
+        DiffusionPipeline pipeline = Mini.pipeline();
         GenerationParameters parameters = profile.parameters(pipeline.model());
         List<Integer> steps = new ArrayList<>();
 

@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
-import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -23,12 +22,8 @@ class ModelBundleTest {
     private Path folder;
 
     @BeforeEach
-    void copyMini() throws IOException {
-        try (Stream<Path> files = Files.list(Path.of("models/mini"))) {
-            for (Path file : files.toList()) {
-                Files.copy(file, folder.resolve(file.getFileName()));
-            }
-        }
+    void copyMini() {
+        TestBundle.wholeMini(folder);
     }
 
     @Test
@@ -36,7 +31,7 @@ class ModelBundleTest {
         ModelBundle bundle = ModelBundle.read(folder);
 
         assertThat(bundle.manifest().name()).isEqualTo("mini");
-        assertThat(bundle.manifest().sizes()).containsExactly(new ImageSize(128, 128));
+        assertThat(bundle.manifest().sizes()).containsExactly(new ImageSize(256, 256), new ImageSize(128, 128));
         assertThat(bundle.manifest().batchSizes()).isSorted();
         assertThat(bundle.file(ModelBundle.UNET)).isRegularFile();
     }

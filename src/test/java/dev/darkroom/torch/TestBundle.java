@@ -1,5 +1,6 @@
 package dev.darkroom.torch;
 
+import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.darkroom.diffusion.Golden;
@@ -21,11 +22,13 @@ public final class TestBundle {
         this.folder = folder;
     }
 
-    /** A copy in an empty folder. */
-    public static TestBundle copyOfMini(Path folder) {
-        try (Stream<Path> files = Files.list(Mini.FOLDER)) {
+    /** A copy in an empty folder, byte for byte. */
+    public static TestBundle wholeMini(Path folder) {
+        try (Stream<Path> files = Files.walk(Mini.FOLDER)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
-                Files.copy(file, folder.resolve(file.getFileName()));
+                Path copy = folder.resolve(Mini.FOLDER.relativize(file));
+                Files.createDirectories(copy.getParent());
+                Files.copy(file, copy);
             }
         } catch (IOException e) {
             throw new UncheckedIOException(e);
@@ -33,14 +36,18 @@ public final class TestBundle {
         return new TestBundle(folder);
     }
 
-    public Path folder() {
-        return folder;
+    /** A copy in an empty folder, without the adapters that the model comes with. */
+    public static TestBundle copyOfMini(Path folder) {
+        return wholeMini(folder).edit(manifest -> {
+            for (JsonNode adapter : manifest.withObjectProperty("adapters")) {
+                manifest.withObjectProperty("files").remove(adapter.get("file").asText());
+            }
+            manifest.remove("adapters");
+        });
     }
 
-    /** Says that its weights draw in few steps, whether they do or not. */
-    public TestBundle withFewSteps() {
-        edit(manifest -> manifest.put("fewSteps", true));
-        return this;
+    public Path folder() {
+        return folder;
     }
 
     /** Adds one of the golden adapters, as {@code darkroom_bundle adapter add} does. */

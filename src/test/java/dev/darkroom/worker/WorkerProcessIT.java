@@ -9,6 +9,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.stack.EmbeddedStack;
 import dev.darkroom.stack.Ports;
 import dev.darkroom.stack.Stack;
+import dev.darkroom.torch.TestBundle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -18,7 +19,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.stream.IntStream;
-import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterAll;
@@ -147,7 +147,7 @@ class WorkerProcessIT {
 
     @Test
     void aBundleThatWasTamperedWithIsRefused() throws Exception {
-        Path bundle = copyOf(Path.of("models", "mini"));
+        Path bundle = TestBundle.copyOfMini(Files.createDirectory(folder.resolve("bundle"))).folder();
         Files.write(bundle.resolve("tokenizer.json"), "{}".getBytes(UTF_8));
         assertRefusesToStart(Map.of("DARKROOM_BUNDLE", bundle.toString()), "tokenizer.json");
     }
@@ -157,20 +157,6 @@ class WorkerProcessIT {
             assertThat(worker.awaitEnd()).isNotZero();
             assertThat(worker.output()).contains(words);
         }
-    }
-
-    private Path copyOf(Path source) throws IOException {
-        Path copy = Files.createDirectory(folder.resolve("bundle"));
-        try (Stream<Path> files = Files.list(source)) {
-            files.forEach(file -> {
-                try {
-                    Files.copy(file, copy.resolve(file.getFileName()));
-                } catch (IOException e) {
-                    throw new UncheckedIOException(e);
-                }
-            });
-        }
-        return copy;
     }
 
     private WorkerProcess start() {
