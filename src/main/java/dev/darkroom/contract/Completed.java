@@ -37,6 +37,11 @@ public record Completed(
         metadata = metadata == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(metadata));
     }
 
+    @Override
+    public String outcome() {
+        return EventType.COMPLETED.label();
+    }
+
     /**
      * One stored image.
      *

@@ -99,7 +99,7 @@ public abstract class EventReader<R> {
             return undecodable(Violation.printable(e.getMessage(), MAX_MESSAGE));
         } catch (RuntimeException e) {
             // One record must not stop its partition, not even one that finds a fault in a library
-            return undecodable(Violation.printable("the record cannot be read: " + e, MAX_MESSAGE));
+            return undecodable(Violation.printable("the record cannot be read: " + plain(e.getMessage()), MAX_MESSAGE));
         }
     }
 
@@ -123,7 +123,7 @@ public abstract class EventReader<R> {
         } catch (RuntimeException e) {
             // Beside its own CloudEventRWException the library lets others through, such as for a null header
             throw new UndecodableException("the record is not a CloudEvent: "
-                    + (e.getCause() instanceof JsonProcessingException json ? told(json) : e.getMessage()));
+                    + (e.getCause() instanceof JsonProcessingException json ? told(json) : plain(e.getMessage())));
         }
         if (!event.getType().equals(type.type())) {
             throw new UndecodableException("the CloudEvent's type must be " + type.type() + ", but is "
@@ -164,12 +164,24 @@ public abstract class EventReader<R> {
 
     /** What Jackson found, without what only a programmer can act upon. */
     private static String told(JsonProcessingException e) {
-        String found = e.getOriginalMessage()
+        String found = plain(e.getOriginalMessage())
                 .replaceFirst(" \\(start marker.*| \\(of type.*| \\(for (Object|Array) starting.*|, from `[^`]*`", "")
-                .replaceFirst(": enable `.*", "");
+                .replaceFirst(": enable `.*|: maybe a \\(non-standard\\).*", "");
         return e.getLocation() == null
                 ? found
                 : "line " + e.getLocation().getLineNr() + ", column " + e.getLocation().getColumnNr() + ": " + found;
+    }
+
+    /** A library's message, without the classes that it names. */
+    private static String plain(String message) {
+        if (message == null) {
+            return "it cannot be read";
+        }
+        return message
+                .replaceFirst("^Invalid attribute/extension type for \"(.*)\": Type[\\w.$]+\\. Value: (.*)$",
+                        "the attribute $1 must be a text, a whole number of 32 bits, true or false, but is $2")
+                .replaceFirst("^Cannot access contents of \\w+ as binary.*", "data_base64 is not Base64")
+                .replaceAll("(?:class )?(?:[a-z]\\w*\\.){2,}[A-Z][\\w$]*", "a class of the worker");
     }
 
     /** The id of the request that it is about. */

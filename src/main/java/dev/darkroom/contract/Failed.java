@@ -27,6 +27,11 @@ public record Failed(
         metadata = metadata == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(metadata));
     }
 
+    @Override
+    public String outcome() {
+        return EventType.FAILED.label();
+    }
+
     /** A failure that is as retryable as its reason. */
     public Failed(String requestId, FailureReason reason, Optional<String> field, String message,
             Map<String, String> metadata) {

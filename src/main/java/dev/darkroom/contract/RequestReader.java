@@ -6,9 +6,7 @@ import com.networknt.schema.ValidationMessage;
 import dev.darkroom.contract.ReadResult.Refused;
 import dev.darkroom.contract.ReadResult.Undecodable;
 import dev.darkroom.contract.ReadResult.Understood;
-import java.time.DateTimeException;
 import java.time.Instant;
-import java.time.OffsetDateTime;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -63,23 +61,13 @@ public final class RequestReader extends EventReader<ReadResult> {
         if (violations.isEmpty()) {
             findRepeatedAdapter(json.path("adapters")).ifPresent(twice -> violations.put(twice.field(), twice));
         }
-        Optional<Instant> deadline = Optional.empty();
-        if (violations.isEmpty() && json.has("deadline")) {
-            try {
-                deadline = Optional.of(OffsetDateTime.parse(json.get("deadline").textValue()).toInstant());
-            } catch (DateTimeException e) {
-                // RFC 3339 has leap seconds and a space for the T, Java has not
-                violations.put("deadline", Violation.of("deadline",
-                        "a date and time such as 2026-01-31T12:00:00Z, without a leap second", json.get("deadline")));
-            }
-        }
         if (!violations.isEmpty()) {
             String sentences = violations.values().stream().limit(MAX_VIOLATIONS).map(Violation::sentence)
                     .collect(Collectors.joining(" "));
             return new Refused(requestId, FailureReason.INVALID_REQUEST, violations.keySet().iterator().next(),
                     violations.size() > MAX_VIOLATIONS ? sentences + " And there is more." : sentences);
         }
-        return new Understood(request(requestId, json, deadline));
+        return new Understood(request(requestId, json, text(json, "deadline").map(Rfc3339::parse)));
     }
 
     private static GenerationRequest request(String requestId, JsonNode json, Optional<Instant> deadline) {

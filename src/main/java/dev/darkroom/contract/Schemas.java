@@ -3,6 +3,9 @@ package dev.darkroom.contract;
 import com.fasterxml.jackson.core.JsonPointer;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.networknt.schema.ExecutionContext;
+import com.networknt.schema.Format;
+import com.networknt.schema.JsonMetaSchema;
 import com.networknt.schema.JsonSchema;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.PathType;
@@ -14,6 +17,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.time.DateTimeException;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -34,8 +38,28 @@ final class Schemas {
         for (EventType type : EventType.values()) {
             read(sources, type.schemaFile());
         }
+        JsonMetaSchema dialect = JsonMetaSchema.builder(JsonMetaSchema.getV202012()).format(new DateTime()).build();
         factory = JsonSchemaFactory.getInstance(SpecVersion.VersionFlag.V202012,
-                builder -> builder.schemaLoaders(loaders -> loaders.schemas(sources)));
+                builder -> builder.metaSchema(dialect).schemaLoaders(loaders -> loaders.schemas(sources)));
+    }
+
+    /** What the reader can read, and no less: the library's own is stricter than RFC 3339. */
+    private static final class DateTime implements Format {
+
+        @Override
+        public String getName() {
+            return "date-time";
+        }
+
+        @Override
+        public boolean matches(ExecutionContext context, String value) {
+            try {
+                Rfc3339.parse(value);
+                return true;
+            } catch (DateTimeException e) {
+                return false;
+            }
+        }
     }
 
     private void read(Map<String, String> sources, String file) {

@@ -73,7 +73,7 @@ class AsyncApiTest {
     void everyEventIsAMessageWithItsSchema(EventType type) {
         JsonNode message = DOCUMENT.at("/components/messages/" + type.label());
         assertThat(message.get("name").textValue()).isEqualTo(type.type());
-        assertThat(message.at("/payload/schema/$ref").textValue()).isEqualTo(type.schemaFile());
+        assertThat(message.at("/payload/$ref").textValue()).isEqualTo(type.schemaFile());
         assertThat(message.path("examples"))
                 .allSatisfy(example -> assertThat(new Schemas().of(type).validate(example.get("payload"))).isEmpty());
     }

@@ -249,7 +249,9 @@ public final class HostileRecords {
                 "2026-01-31T12:00Z", "2026-02-30T12:00:00Z", "2026-13-01T12:00:00Z", "2026-01-31T25:00:00Z",
                 "2026-01-31T12:60:00Z", "2026-01-31T12:00:00+25:00", "2016-12-31T23:59:60Z", "2026-01-31T12:00:00Z\\n",
                 "20260131T120000Z", "+999999999-01-01T00:00:00Z", "-0001-01-01T00:00:00Z", "99999-01-01T00:00:00Z",
-                "2026-01-31T12:00:00.Z", "2026-01-31T12:00:00.1234567890123456789Z", "1769860800", "P1D",
+                "2026-01-31T12:00:00.Z", "2026-01-31T12:00:00.12345678901234567890Z",
+                "2026-01-31 12:00:00Z", "2026-01-31T12:00:00+24:00", "2026-01-31T12:00:00123Z", "2026-01-31T12:00:00+0100",
+                "1769860800", "P1D",
                 "Sat, 31 Jan 2026 12:00:00 GMT", "\\u0662026-01-31T12:00:00Z", "2026-01-31T12:00:00Z" + " ".repeat(9_000))) {
             invalid("deadline " + shortened(deadline), "deadline", "\"" + deadline + "\"");
         }
@@ -451,6 +453,9 @@ public final class HostileRecords {
                 Map.entry("bad source", envelope.replace("@", request).replace("\"/\"", "\"not a uri\"")),
                 Map.entry("data twice", envelope.replace("@", request + ", \"data\": " + request)),
                 Map.entry("data and data_base64", envelope.replace("@", request + ", \"data_base64\": \"e30=\"")),
+                Map.entry("an object for data_base64", envelope.replace("\"data\": @", "\"data_base64\": {}")),
+                Map.entry("a fraction for an extension", envelope.replace("@", request + ", \"extension\": 1.5")),
+                Map.entry("a comment", "/*" + envelope.replace("@", request)),
                 Map.entry("bad base64", envelope.replace("\"data\": @", "\"data_base64\": \"%%%\"")),
                 Map.entry("duplicate in data", envelope.replace("@", "{\"requestId\": \"a\", \"requestId\": \"b\"" + REST)),
                 Map.entry("deep data", envelope.replace("@", "[".repeat(5_000) + "]".repeat(5_000))),

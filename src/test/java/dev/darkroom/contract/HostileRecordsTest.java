@@ -79,6 +79,8 @@ class HostileRecordsTest {
                 case DEAD_LETTER -> ((Undecodable) read(hostile)).message();
                 case UNSUPPORTED -> "";
             };
+            assertThat(message).as(hostile.toString()).doesNotContainPattern(
+                    "java\\.|fasterxml|networknt|io\\.cloudevents|dev\\.darkroom\\.(contract|worker)|Exception|Node|ALLOW_");
             assertThat(message.length()).as(hostile + ": " + message).isLessThan(2_000);
             assertThat(message.codePoints()).as(hostile + ": " + message).noneMatch(Character::isISOControl)
                     .noneMatch(character -> Character.getType(character) == Character.SURROGATE);

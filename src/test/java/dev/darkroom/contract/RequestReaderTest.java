@@ -37,6 +37,13 @@ class RequestReaderTest {
         assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"a red apple\"}")).isEqualTo(new Understood(SMALLEST));
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"", " ", "\\t\\n", "\\u00a0", "\\u2003\\u3000", "\\ufeff", "\\u2028"})
+    void aPromptOfWhiteSpaceIsNoneWhateverCountsAsIt(String prompt) {
+        assertThat(read("{\"requestId\": \"order-4711\", \"prompt\": \"%s\"}".formatted(prompt)))
+                .isInstanceOfSatisfying(Refused.class, refused -> assertThat(refused.field()).isEqualTo("prompt"));
+    }
+
     @Test
     void everyFieldIsUnderstood() {
         assertThat(read("""

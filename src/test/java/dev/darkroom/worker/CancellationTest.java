@@ -9,6 +9,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.contract.Cancellation;
 import dev.darkroom.contract.Events;
+import dev.darkroom.contract.HostileRecords;
+import dev.darkroom.contract.HostileRecords.Fate;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.cancel.Cancellations;
 import dev.darkroom.worker.claim.Claims;
@@ -71,9 +73,9 @@ class CancellationTest {
         String json = id();
         String binary = id();
         String structured = id();
-        topics.send(cancellation(null));
-        topics.send(cancellation("no JSON".getBytes(UTF_8)));
-        topics.send(cancellation("{\"requestId\": 7}".getBytes(UTF_8)));
+        // What says nothing, in hundreds of ways, is ignored
+        HostileRecords.stream().filter(hostile -> hostile.fate() == Fate.DEAD_LETTER).forEach(hostile -> topics.send(
+                new ProducerRecord<>(Topics.CANCELLATIONS, null, hostile.key(), hostile.value(), hostile.headers())));
         topics.cancel(json);
         Events events = new Events("/test");
         topics.send(KafkaBinding.toRecord(Topics.CANCELLATIONS, null, events.of(new Cancellation(binary), Instant.now())));
