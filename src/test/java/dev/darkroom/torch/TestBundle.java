@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 
 /** The built-in model's bundle with more to it than it comes with. */
@@ -23,7 +24,12 @@ public final class TestBundle {
 
     /** A copy in an empty folder. */
     public static TestBundle copyOfMini(Path folder) {
-        try (Stream<Path> files = Files.list(Mini.FOLDER)) {
+        return copy(Mini.FOLDER, folder);
+    }
+
+    /** A copy of a bundle without packages and adapters, in an empty folder. */
+    static TestBundle copy(Path bundle, Path folder) {
+        try (Stream<Path> files = Files.list(bundle)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
                 Files.copy(file, folder.resolve(file.getFileName()));
             }
@@ -41,6 +47,11 @@ public final class TestBundle {
     public TestBundle withFewSteps() {
         edit(manifest -> manifest.put("fewSteps", true));
         return this;
+    }
+
+    /** Leaves files out. */
+    TestBundle without(String... names) {
+        return edit(manifest -> ((ObjectNode) manifest.get("files")).remove(List.of(names)));
     }
 
     /** Adds one of the golden adapters, as {@code darkroom_bundle adapter add} does. */
