@@ -14,7 +14,7 @@ import java.util.Set;
 final class RoundTrip {
 
     /** Of a request, which the generated class fills in where they are left out. */
-    private static final Set<String> DEFAULTS = Set.of("/promptSyntax", "/profile", "/count", "/output/format");
+    private static final Set<String> DEFAULTS = Set.of("/promptSyntax", "/profile", "/image/fit", "/count", "/output/format");
 
     private RoundTrip() {
     }

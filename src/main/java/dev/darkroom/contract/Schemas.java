@@ -22,10 +22,13 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Optional;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /** The JSON Schemas in {@code schemas/}, taken from the class path and never from the network. Thread-safe. */
 final class Schemas {
+
+    private static final Pattern CONDITION = Pattern.compile("(.*?)/(?:then|else)(?:/|$)");
 
     private static final String COMMON = "common.v1.schema.json";
 
@@ -95,12 +98,11 @@ final class Schemas {
         return Pattern.compile(regex.replaceFirst("\\$$", "\\\\z")).asPredicate()::test;
     }
 
-    /** The subschema whose {@code oneOf} holds the keyword at a location, or is it; empty if none does. */
-    Optional<JsonNode> aroundAlternatives(SchemaLocation keyword) {
-        String pointer = keyword.getFragment().toString();
-        int alternatives = pointer.indexOf("/oneOf");
-        return alternatives < 0 ? Optional.empty()
-                : Optional.of(documents.get(keyword.getAbsoluteIri().toString()).at(pointer.substring(0, alternatives)));
+    /** The subschema whose {@code then} or {@code else} holds the keyword at a location; empty if none does. */
+    Optional<JsonNode> aroundCondition(SchemaLocation keyword) {
+        Matcher condition = CONDITION.matcher(keyword.getFragment().toString());
+        return condition.find()
+                ? Optional.of(documents.get(keyword.getAbsoluteIri().toString()).at(condition.group(1))) : Optional.empty();
     }
 
     /** The subschema that holds the keyword at a location. */

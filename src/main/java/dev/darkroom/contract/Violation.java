@@ -26,12 +26,10 @@ record Violation(String field, String sentence) {
     /** Says what a validator found. */
     static Violation of(ValidationMessage found, Schemas schemas) {
         String parent = path(found.getInstanceLocation().toString());
-        Optional<JsonNode> alternatives = schemas.aroundAlternatives(found.getSchemaLocation());
-        if (alternatives.isPresent()) {
-            // Which of them was meant nobody knows, and a validator tells what each lacks
-            boolean ofChild = found.getType().equals("false");
-            String field = ofChild ? parent.substring(0, parent.lastIndexOf('.')) : parent;
-            return new Violation(field, field + " must be " + alternatives.get().get("description").textValue() + ".");
+        Optional<JsonNode> condition = schemas.aroundCondition(found.getSchemaLocation());
+        if (condition.isPresent()) {
+            // What it comes to in the one case or the other says little to whom it was told in one sentence
+            return new Violation(parent, parent + " must be " + condition.get().get("description").textValue() + ".");
         }
         JsonNode schema = schemas.around(found.getSchemaLocation());
         switch (found.getType()) {

@@ -28,6 +28,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Named;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
@@ -86,16 +87,31 @@ class GoldenPicturesTest {
     }
 
     @Test
-    void aBundleWithoutEncodersSaysThatItCannotStartFromAPicture() {
-        GenerationParameters parameters = new GenerationParameters(
-                128, 128, 20, SchedulerName.DPMPP_2M, 7.5, 1, DecoderName.TINY, true);
-        if (ModelBundle.manifest(Mini.FOLDER).encoder(DecoderName.TINY).isEmpty()) {
-            assertThatThrownBy(() -> Mini.pipeline().check(parameters.startingFrom(new ImageToImage(0.5, false))))
+    void aBundleWithoutEncodersDrawsFromPromptsAndSaysThatItCannotStartFromAPicture(@TempDir Path folder) {
+        TestBundle.copy(BUNDLE, folder).without(ModelBundle.VAE_ENCODER, ModelBundle.TINY_ENCODER);
+        try (DiffusionPipeline older = DiffusionPipeline.load(folder, DeviceSelection.cpu())) {
+            GenerationParameters parameters = new GenerationParameters(
+                    64, 64, 2, SchedulerName.DPMPP_2M, 7.5, 1, DecoderName.TINY, true);
+
+            assertThat(older.generate(parameters, List.of(new ImagePrompt("a circle", "", 1)), StepListener.NONE).images())
+                    .hasSize(1);
+            assertThatThrownBy(() -> older.check(parameters.startingFrom(new ImageToImage(0.5, false))))
                     .isInstanceOf(UnsupportedParametersException.class)
-                    .hasMessage("The model mini cannot start from a picture: its bundle has no encoder. Compile it again to have "
-                            + "one.");
+                    .hasMessage("The model random cannot start from a picture: its bundle has no encoder. "
+                            + "Compile it again to have one.");
         }
-        Mini.pipeline().check(parameters);
+    }
+
+    /** Both decode the same latents, so that a picture may be encoded by either. */
+    @Test
+    void whereADecoderHasNoEncoderOfItsOwnTheOtherEncodes(@TempDir Path folder) {
+        TestBundle.copy(BUNDLE, folder).without(ModelBundle.TINY_ENCODER);
+        JsonNode golden = goldens().filter(of -> of.get("decoder").asText().equals("tiny")).findFirst().orElseThrow();
+        try (DiffusionPipeline full = DiffusionPipeline.load(folder, DeviceSelection.cpu())) {
+            byte[] image = full.generate(parameters(golden), List.of(prompt(golden)), StepListener.NONE).images().get(0).rgb();
+
+            assertThat(Golden.psnr(image, Golden.rgb("pictures/" + golden.get("file").asText()))).isLessThan(LEAST_PSNR);
+        }
     }
 
     private void assertGolden(List<JsonNode> goldens) {

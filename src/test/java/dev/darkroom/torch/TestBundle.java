@@ -9,6 +9,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.Stream;
 
 /** The built-in model's bundle with more to it than it comes with. */
@@ -24,9 +25,14 @@ public final class TestBundle {
 
     /** A copy in an empty folder, byte for byte. */
     public static TestBundle wholeMini(Path folder) {
-        try (Stream<Path> files = Files.walk(Mini.FOLDER)) {
+        return copy(Mini.FOLDER, folder);
+    }
+
+    /** A copy of a bundle in an empty folder, byte for byte. */
+    static TestBundle copy(Path bundle, Path folder) {
+        try (Stream<Path> files = Files.walk(bundle)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
-                Path copy = folder.resolve(Mini.FOLDER.relativize(file));
+                Path copy = folder.resolve(bundle.relativize(file));
                 Files.createDirectories(copy.getParent());
                 Files.copy(file, copy);
             }
@@ -48,6 +54,11 @@ public final class TestBundle {
 
     public Path folder() {
         return folder;
+    }
+
+    /** Leaves files out. */
+    TestBundle without(String... names) {
+        return edit(manifest -> ((ObjectNode) manifest.get("files")).remove(List.of(names)));
     }
 
     /** Adds one of the golden adapters, as {@code darkroom_bundle adapter add} does. */
