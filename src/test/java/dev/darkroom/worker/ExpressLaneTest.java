@@ -22,7 +22,7 @@ import org.junit.jupiter.api.Timeout;
 /** Requests that go first. */
 @QuarkusTest
 @WithTestResource(WorkerResource.class)
-@Timeout(180)
+@Timeout(300)
 class ExpressLaneTest {
 
     private static final Duration SOON = Duration.ofSeconds(30);
