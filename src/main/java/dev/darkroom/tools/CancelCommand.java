@@ -19,9 +19,8 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "cancel",
         description = {
-            "Cancels requests. One that has no images yet ends in a failed event with the reason CANCELLED; one that has its "
-                + "outcome keeps it. So does a request that comes later under the same id, for as long as the topic keeps the "
-                + "cancellation.",
+            "Cancels requests. One that has no images yet ends in a failed event with the reason CANCELLED, also one that "
+                + "comes later, for as long as the topic keeps the cancellation. One that has its outcome keeps it.",
             "",
             "Further settings of the Kafka client come from the environment, as KAFKA_SECURITY_PROTOCOL."
         },

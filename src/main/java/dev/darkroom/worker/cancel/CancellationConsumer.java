@@ -25,7 +25,6 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -101,7 +100,8 @@ public class CancellationConsumer {
                 follow(opened);
             } catch (WakeupException e) {
                 LOG.debug("The consumer of cancellations is closed", e);
-            } catch (KafkaException e) {
+            } catch (RuntimeException e) {
+                // Whatever it is: a thread that ends would leave a worker that hears of nothing, and says that all is well
                 LOG.warnf("cancellations=not-read topic=%s reason=\"%s\"", topic, e.getMessage());
             }
             pause();
