@@ -61,6 +61,11 @@ public final class TestBundle {
         return edit(manifest -> ((ObjectNode) manifest.get("files")).remove(List.of(names)));
     }
 
+    /** Draws small images unless asked otherwise, where a test is not about what they show. */
+    public TestBundle withSmallImages() {
+        return edit(manifest -> manifest.putArray("sizes").addObject().put("width", 128).put("height", 128));
+    }
+
     /** Adds one of the golden adapters, as {@code darkroom_bundle adapter add} does. */
     public TestBundle withAdapter(String name, boolean fewSteps) {
         String file = "adapters/" + name + ".safetensors";

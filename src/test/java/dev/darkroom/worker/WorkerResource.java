@@ -47,7 +47,7 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         settings.put("darkroom.store.read-timeout", "2s");
         settings.put("darkroom.state-dir", folder("darkroom-state").toString());
         settings.put("darkroom.bundle", TestBundle.copyOfMini(folder("darkroom-bundle"))
-                .withAdapter("ink", false).withAdapter("wash", true).folder().toString());
+                .withSmallImages().withAdapter("ink", false).withAdapter("wash", true).folder().toString());
         settings.put("darkroom.progress.interval", "20ms");
         settings.put("darkroom.flow.in-flight", "16");
         settings.put("darkroom.flow.stuck-after", "2s");

@@ -272,7 +272,7 @@ class WorkerTest {
         JsonNode failed = json(topics.outcome(id));
         assertThat(failed.get("reason").asText()).isEqualTo("UNSUPPORTED_PARAMETERS");
         assertThat(failed.get("field").asText()).contains("width");
-        assertThat(failed.get("message").asText()).contains("256x256");
+        assertThat(failed.get("message").asText()).contains("128x128");
     }
 
     @Test
@@ -340,7 +340,7 @@ class WorkerTest {
             topics.send("{\"requestId\": \"%s\", \"prompt\": \"a lime\", \"steps\": 2, \"output\": {\"format\": \"%s\"}}"
                     .formatted(id, format));
             String key = json(topics.outcome(id)).at("/images/0/key").asText();
-            assertThat(ImageIO.read(new ByteArrayInputStream(stored(key))).getWidth()).isEqualTo(256);
+            assertThat(ImageIO.read(new ByteArrayInputStream(stored(key))).getWidth()).isEqualTo(128);
         }
     }
 
