@@ -8,6 +8,7 @@ import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Duration;
+import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
 
 /** The worker's own metrics. Thread-safe. */
@@ -78,5 +79,14 @@ public class WorkerMetrics {
 
     public void memory(MemoryStatistics statistics) {
         memory = statistics;
+    }
+
+    /**
+     * Registers a gauge. The registry is the process' own: where another worker ran in it before, as in development mode, it
+     * still has that one's gauge, which would stay.
+     */
+    public static <T> void gauge(MeterRegistry registry, String name, String description, T of, ToDoubleFunction<T> value) {
+        registry.find(name).gauges().forEach(registry::remove);
+        Gauge.builder(name, of, value).description(description).register(registry);
     }
 }

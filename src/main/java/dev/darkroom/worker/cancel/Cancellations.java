@@ -1,7 +1,7 @@
 package dev.darkroom.worker.cancel;
 
 import dev.darkroom.contract.Cancellation;
-import io.micrometer.core.instrument.Gauge;
+import dev.darkroom.worker.WorkerMetrics;
 import io.micrometer.core.instrument.MeterRegistry;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.util.Collections;
@@ -26,9 +26,8 @@ public class Cancellations {
     }));
 
     public Cancellations(MeterRegistry metrics) {
-        Gauge.builder("darkroom.cancellations", requestIds, Set::size)
-                .description("Cancelled requests that the worker remembers")
-                .register(metrics);
+        WorkerMetrics.gauge(metrics, "darkroom.cancellations", "Cancelled requests that the worker remembers", requestIds,
+                Set::size);
     }
 
     void add(Cancellation cancellation) {

@@ -4,7 +4,6 @@ import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.Tracing;
 import dev.darkroom.worker.WorkerMetrics;
 import dev.darkroom.worker.claim.Claim.State;
-import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.inject.Inject;
@@ -51,9 +50,8 @@ public class Claims {
     @Inject
     Claims(DarkroomConfig config, WorkerMetrics metrics, Tracing tracing, MeterRegistry registry) {
         this(config.flow().inFlight(), metrics, tracing);
-        Gauge.builder("darkroom.in.flight", this, Claims::count)
-                .description("Requests under way, from reception to acknowledgement")
-                .register(registry);
+        WorkerMetrics.gauge(registry, "darkroom.in.flight", "Requests under way, from reception to acknowledgement", this,
+                Claims::count);
     }
 
     /** @param places how many claims there may be at once in a lane */

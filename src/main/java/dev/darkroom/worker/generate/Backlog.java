@@ -2,9 +2,9 @@ package dev.darkroom.worker.generate;
 
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.WorkerMetrics;
 import dev.darkroom.worker.claim.Job;
 import dev.darkroom.worker.claim.Lane;
-import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.inject.Inject;
@@ -47,9 +47,7 @@ public class Backlog {
     @Inject
     Backlog(DarkroomConfig config, MeterRegistry metrics) {
         this(config.flow().linger(), config.flow().expressShare());
-        Gauge.builder("darkroom.backlog", this, Backlog::size)
-                .description("Requests that wait to be generated")
-                .register(metrics);
+        WorkerMetrics.gauge(metrics, "darkroom.backlog", "Requests that wait to be generated", this, Backlog::size);
     }
 
     /**
