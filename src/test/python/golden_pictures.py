@@ -1,8 +1,8 @@
 """Golden data for images that start from pictures, taken from diffusers: `python golden_pictures.py`.
 
 Writes `golden/pictures`: a bundle with random weights, as small as the classes allow, pictures and masks, and what diffusers'
-`StableDiffusionImg2ImgPipeline` and `StableDiffusionInpaintPipeline` make of them (`images.json` and the PNG files that it names),
-in float32 on the CPU. The weights, too, are made anew: everything is overwritten.
+`StableDiffusionImg2ImgPipeline` and `StableDiffusionInpaintPipeline` make of them (`images.json` and the PNG files that it
+names), in float32 on the CPU. The weights, too, are made anew: everything is overwritten.
 """
 
 import argparse
@@ -104,8 +104,8 @@ def make_files(directory: Path) -> None:
         exif[0x0112] = orientation
         turned = upright.transpose(undo[orientation]) if orientation in undo else upright
         turned.save(directory / f"orientation-{orientation}.jpg", quality=95, subsampling=0, exif=exif)
-        assert ImageOps.exif_transpose(turned_again := Image.open(directory / f"orientation-{orientation}.jpg")).size == (24, 16)
-        turned_again.close()
+        with Image.open(directory / f"orientation-{orientation}.jpg") as turned_again:
+            assert ImageOps.exif_transpose(turned_again).size == (24, 16)
         if orientation == 6:
             turned.save(directory / "orientation-6.png", exif=exif)
             turned.save(directory / "orientation-6.webp", lossless=True, exif=exif)
