@@ -281,8 +281,9 @@ def random_inputs(graph: Graph, manifest: dict, device: str) -> tuple[Tensor, ..
     latents = (batch, LATENT_CHANNELS, graph.height // LATENT_SCALE, graph.width // LATENT_SCALE)
     if graph.module.endswith("_encoder.pt"):
         pixels = torch.randint(256, (batch, graph.height, graph.width, 3), dtype=torch.uint8, generator=generator)
-        noise = () if graph.module == "tiny_encoder.pt" else (torch.randn(latents, generator=generator),)
-        return tuple(tensor.to(device) for tensor in (pixels, *noise))
+        if graph.module == "tiny_encoder.pt":
+            return (pixels.to(device),)
+        return pixels.to(device), torch.randn(latents, generator=generator).to(device)
     if graph.guided is None:
         return (torch.randn(latents, generator=generator).to(device),)
     rows = 2 * batch if graph.guided else batch
