@@ -35,7 +35,7 @@ def collect(out: Path) -> None:
     for stage in ("vae", "diffusion", "decoders"):
         tensors |= load_tensors(out / stage)
     tensors |= load_tensors(out / "lcm", "pytorch_lora_weights")
-    tensors |= {f"{k}": v for k, v in load_tensors(out / "judge").items()}
+    tensors |= load_tensors(out / "judge")
     unneeded = ("vae.encoder.", "vae.quant_conv.", "tiny.encoder.")
     tensors = {k: v.half() if k.startswith(unneeded) and v.is_floating_point() else v for k, v in tensors.items()}
     save_tensors(out / "weights", tensors)

@@ -297,9 +297,9 @@ public final class GenerateCommand implements Callable<Integer> {
         long first = seed == null ? ThreadLocalRandom.current().nextInt(Integer.MAX_VALUE) : seed;
         List<ImagePrompt> images = new ArrayList<>();
         for (int i = 0; i < texts.size(); i++) {
+            requireRequestable(texts.get(i));
             for (int k = 0; k < count; k++) {
                 try {
-                    requireRequestable(texts.get(i));
                     images.add(new ImagePrompt(texts.get(i), negativePrompt, promptSyntax, first + i + k));
                 } catch (UnsupportedParametersException e) {
                     throw wrong(e.getMessage());

@@ -226,7 +226,7 @@ public final class SendCommand implements Callable<Integer> {
     }
 
     private BufferedReader open() throws IOException {
-        if (Files.isDirectory(Path.of(file))) {
+        if (!file.equals("-") && Files.isDirectory(Path.of(file))) {
             throw new ParameterException(spec.commandLine(), file + " is a folder; it must be a file of JSON lines");
         }
         try {

@@ -61,30 +61,29 @@ public final class StackCommand implements Callable<Integer> {
             progress.clear();
             if (json) {
                 System.out.println(stack.addresses());
-                stack.join();
-                throw ended(scratch);
+            } else {
+                tell(stack, begin, log);
             }
-            System.out.printf("""
-                    Kafka  %s
-                    S3     %s   access key %s, secret key %s
-                    Up after %s. Ctrl-C ends both, and what they hold is gone. Log: %s
-
-                    """, stack.bootstrapServers(), stack.storeEndpoint(), stack.accessKey(), stack.secretKey(),
-                    ProgressLine.since(begin), log);
-            System.out.printf("""
-                    In a second terminal, a worker:
-                      %s./darkroom worker
-                    In a third, a request:
-                      echo '{"requestId":"first","prompt":"a rocket on a purple background"}' | %s./darkroom send --wait -
-                    """, workerSettings(stack), clientSettings(stack));
             stack.join();
         }
-        throw ended(scratch);
+        scratch.keep();
+        throw new CommandException("The broker and the store ended by themselves. Their log: " + scratch.folder());
     }
 
-    private static CommandException ended(Scratch scratch) {
-        scratch.keep();
-        return new CommandException("The broker and the store ended by themselves. Their log: " + scratch.folder());
+    private void tell(StackProcess stack, long begin, Path log) {
+        System.out.printf("""
+                Kafka  %s
+                S3     %s   access key %s, secret key %s
+                Up after %s. Ctrl-C ends both, and what they hold is gone. Log: %s
+
+                """, stack.bootstrapServers(), stack.storeEndpoint(), stack.accessKey(), stack.secretKey(),
+                ProgressLine.since(begin), log);
+        System.out.printf("""
+                In a second terminal, a worker:
+                  %s./darkroom worker
+                In a third, a request:
+                  echo '{"requestId":"first","prompt":"a rocket on a purple background"}' | %s./darkroom send --wait -
+                """, workerSettings(stack), clientSettings(stack));
     }
 
     /** The servers' own word for a port that is taken does not say which. */

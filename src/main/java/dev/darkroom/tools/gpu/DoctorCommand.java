@@ -83,9 +83,6 @@ final class DoctorCommand implements Callable<Integer> {
             System.out.println(new ObjectMapper().writeValueAsString(new Findings(compiled, parts)));
             return compiled ? ExitCode.OK : ExitCode.SOFTWARE;
         }
-        for (Part part : parts) {
-            System.out.printf("%-8s %-11s %s%n", part.ok() ? "ok" : "missing", part.part(), part.found());
-        }
         System.out.println(compiled
                 ? "\nThe next start of `generate`, `worker` or `bench` runs compiled."
                 : "\nThe next start does not run compiled. What `darkroom gpu setup` makes, it makes again:\n\n  "
@@ -95,10 +92,18 @@ final class DoctorCommand implements Callable<Integer> {
 
     private void tell(String part, Supplier<String> look) {
         try {
-            parts.add(new Part(part, true, look.get()));
+            tell(new Part(part, true, look.get()));
         } catch (CommandException | DeviceException | BundleException e) {
             compiled = false;
-            parts.add(new Part(part, false, e.getMessage()));
+            tell(new Part(part, false, e.getMessage()));
+        }
+    }
+
+    /** As soon as it is known: some parts take seconds to look at. */
+    private void tell(Part part) {
+        parts.add(part);
+        if (!json) {
+            System.out.printf("%-8s %-11s %s%n", part.ok() ? "ok" : "missing", part.part(), part.found());
         }
     }
 
