@@ -7,12 +7,15 @@ final class Mini {
 
     static final Path FOLDER = Path.of("models/mini");
 
-    private static final DiffusionPipeline PIPELINE = DiffusionPipeline.load(FOLDER, DeviceSelection.cpu());
+    /** Loaded by who asks for the pipeline, not by who asks where the bundle is. */
+    private static final class Loaded {
+        private static final DiffusionPipeline PIPELINE = DiffusionPipeline.load(FOLDER, DeviceSelection.cpu());
+    }
 
     private Mini() {
     }
 
     static DiffusionPipeline pipeline() {
-        return PIPELINE;
+        return Loaded.PIPELINE;
     }
 }

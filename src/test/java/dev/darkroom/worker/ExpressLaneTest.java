@@ -119,6 +119,6 @@ class ExpressLaneTest {
     }
 
     private static String request(String id) {
-        return "{\"requestId\": \"%s\", \"prompt\": \"%s\", \"steps\": 4}".formatted(id, prompt(id));
+        return "{\"requestId\": \"%s\", \"prompt\": \"%s\", \"steps\": 2}".formatted(id, prompt(id));
     }
 }

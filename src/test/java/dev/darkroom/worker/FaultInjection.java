@@ -1,6 +1,5 @@
 package dev.darkroom.worker;
 
-import dev.darkroom.diffusion.DeviceFaultException;
 import dev.darkroom.diffusion.DeviceMemoryException;
 import dev.darkroom.diffusion.GenerationException;
 import dev.darkroom.diffusion.GenerationParameters;
@@ -28,7 +27,6 @@ public class FaultInjection extends GeneratorSource {
 
     static final String OUT_OF_MEMORY = "fault: out of memory";
     static final String FAILURE = "fault: failure";
-    static final String DEVICE_FAULT = "fault: illegal memory access";
     static final String SILENCE = "fault: silence";
 
     private final List<List<ImagePrompt>> batches = new CopyOnWriteArrayList<>();
@@ -86,7 +84,6 @@ public class FaultInjection extends GeneratorSource {
         switch (prompt) {
             case OUT_OF_MEMORY -> throw new DeviceMemoryException("CUDA out of memory", null);
             case FAILURE -> throw new GenerationException("injected", null);
-            case DEVICE_FAULT -> throw new DeviceFaultException("CUDA error: an illegal memory access", null);
             case SILENCE -> silence.acquireUninterruptibly();
             default -> { }
         }

@@ -4,6 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import dev.darkroom.diffusion.DeviceFaultException;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImageGenerator;
@@ -12,6 +13,7 @@ import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.StepListener;
 import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.generate.GeneratorSource;
+import dev.darkroom.worker.generate.ProcessExit;
 import dev.darkroom.worker.store.ImageStore;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.StoreSettings;
@@ -35,8 +37,14 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.common.header.Headers;
+import org.junit.jupiter.api.MethodOrderer;
+import org.junit.jupiter.api.Order;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestMethodOrder;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -46,6 +54,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 @TestProfile(StageFaultsTest.Faulty.class)
 @WithTestResource(WorkerResource.class)
 @Timeout(120)
+@TestMethodOrder(MethodOrderer.OrderAnnotation.class)
 class StageFaultsTest {
 
     private static final String EXPECTED_BY_NOBODY = "injected: a bug";
@@ -58,7 +67,7 @@ class StageFaultsTest {
     public static final class Faulty implements QuarkusTestProfile {
         @Override
         public Set<Class<?>> getEnabledAlternatives() {
-            return Set.of(FaultyMetrics.class, FaultyTracing.class, FaultyStore.class, FaultyGenerator.class);
+            return Set.of(FaultyMetrics.class, FaultyTracing.class, FaultyStore.class, FaultyGenerator.class, NotedExit.class);
         }
 
         /** Progress would take the faults that are meant for outcomes. */
@@ -71,6 +80,9 @@ class StageFaultsTest {
     private static void at(String point) {
         String next = NEXT.get();
         if (point.equals(next) && NEXT.compareAndSet(next, null)) {
+            if (point.equals("generator.device")) {
+                throw new DeviceFaultException("CUDA error: an illegal memory access", null);
+            }
             if (error) {
                 throw new StackOverflowError(EXPECTED_BY_NOBODY);
             }
@@ -199,6 +211,7 @@ class StageFaultsTest {
                 public GenerationResult generate(
                         GenerationParameters parameters, List<ImagePrompt> prompts, StepListener listener) {
                     at("generator.generate");
+                    at("generator.device");
                     return real.generate(parameters, prompts, listener);
                 }
 
@@ -221,11 +234,28 @@ class StageFaultsTest {
         }
     }
 
+    /** The end of the process is noted instead of suffered. */
+    @Alternative
+    @Singleton
+    static class NotedExit extends ProcessExit {
+
+        private final CompletableFuture<Throwable> noted = new CompletableFuture<>();
+
+        @Override
+        protected void now(Throwable fault) {
+            noted.complete(fault);
+        }
+    }
+
     Topics topics;
+
+    @Inject
+    NotedExit exit;
 
     @Inject
     Claims claims;
 
+    @Order(1)
     @ParameterizedTest
     @CsvSource({
         "store.get.outcomes, false", "store.get.outcomes, true", "store.get.attempts, false", "store.find.images, true",
@@ -246,5 +276,19 @@ class StageFaultsTest {
                 || !topics.received(Topics.DEAD_LETTERS, dead -> new String(dead.value(), UTF_8).equals(json)).isEmpty());
         await().atMost(Duration.ofSeconds(20)).until(() -> topics.committed() == topics.sent());
         assertThat(claims.givenUp()).isEmpty();
+    }
+
+    /** The last, since no generator is left after it. */
+    @Order(2)
+    @Test
+    void aFaultOfTheDeviceEndsTheProcessAndLeavesTheRequestToTheNext() throws Exception {
+        long committed = topics.committed();
+        NEXT.set("generator.device");
+        topics.send("{\"requestId\": \"met-a-fault\", \"prompt\": \"a lime\"}");
+
+        assertThat(exit.noted.get(60, TimeUnit.SECONDS)).isInstanceOf(DeviceFaultException.class);
+        await().during(Duration.ofSeconds(3)).atMost(Duration.ofSeconds(10)).until(() ->
+                topics.committed() == committed && topics.received(Topics.COMPLETIONS, "met-a-fault").isEmpty());
+        assertThat(claims.count()).isZero();
     }
 }

@@ -12,7 +12,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
 /** A TCP gate before the store. While it is shut, connections are cut: the store is away, as seen from the worker. */
-final class StoreGate implements AutoCloseable {
+public final class StoreGate implements AutoCloseable {
 
     private final URI store;
     private final ServerSocket server;
@@ -30,22 +30,22 @@ final class StoreGate implements AutoCloseable {
         daemon(this::accept);
     }
 
-    URI endpoint() {
+    public URI endpoint() {
         return URI.create("http://127.0.0.1:" + server.getLocalPort());
     }
 
-    void shut() {
+    public void shut() {
         shut = true;
         open.forEach(StoreGate::closeQuietly);
     }
 
     /** Connections are taken, and nothing passes: the store hangs. */
-    void stall() {
+    public void stall() {
         stalled = true;
         open.forEach(StoreGate::closeQuietly);
     }
 
-    void open() {
+    public void open() {
         shut = false;
         stalled = false;
         open.forEach(StoreGate::closeQuietly);

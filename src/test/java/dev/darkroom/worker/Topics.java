@@ -25,14 +25,14 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 
 /** The other side of the worker's topics: sends requests, and keeps all that comes back. */
-final class Topics implements AutoCloseable {
+public final class Topics implements AutoCloseable {
 
-    static final String REQUESTS = "darkroom.requests";
-    static final String EXPRESS = "darkroom.requests.express";
-    static final String COMPLETIONS = "darkroom.completions";
-    static final String PROGRESS = "darkroom.progress";
-    static final String DEAD_LETTERS = "darkroom.requests-dlq";
-    static final String CANCELLATIONS = "darkroom.cancellations";
+    public static final String REQUESTS = "darkroom.requests";
+    public static final String EXPRESS = "darkroom.requests.express";
+    public static final String COMPLETIONS = "darkroom.completions";
+    public static final String PROGRESS = "darkroom.progress";
+    public static final String DEAD_LETTERS = "darkroom.requests-dlq";
+    public static final String CANCELLATIONS = "darkroom.cancellations";
 
     private static final Duration PATIENCE = Duration.ofSeconds(60);
 
@@ -58,11 +58,11 @@ final class Topics implements AutoCloseable {
     }
 
     /** The broker's other side, for what tests do to topics and rights. */
-    Admin admin() {
+    public Admin admin() {
         return admin;
     }
 
-    void create(String... topics) {
+    public void create(String... topics) {
         for (String topic : topics) {
             try {
                 int partitions = Set.of(REQUESTS, EXPRESS).contains(topic) ? 4 : 1;
@@ -88,23 +88,23 @@ final class Topics implements AutoCloseable {
     }
 
     /** Sends a request as plain JSON, keyed by a word of its own. */
-    void send(String json) {
+    public void send(String json) {
         send(new ProducerRecord<>(REQUESTS, "a key".getBytes(StandardCharsets.UTF_8),
                 json.getBytes(StandardCharsets.UTF_8)));
     }
 
     /** Sends a request as plain JSON on the express lane, keyed by a word of its own. */
-    void sendExpress(String json) {
+    public void sendExpress(String json) {
         send(new ProducerRecord<>(EXPRESS, "a key".getBytes(StandardCharsets.UTF_8), json.getBytes(StandardCharsets.UTF_8)));
     }
 
     /** Sends a cancellation as plain JSON. */
-    void cancel(String requestId) {
+    public void cancel(String requestId) {
         send(new ProducerRecord<>(CANCELLATIONS, requestId.getBytes(StandardCharsets.UTF_8),
                 "{\"requestId\": \"%s\"}".formatted(requestId).getBytes(StandardCharsets.UTF_8)));
     }
 
-    void send(ProducerRecord<byte[], byte[]> record) {
+    public void send(ProducerRecord<byte[], byte[]> record) {
         try {
             producer.send(record).get();
         } catch (InterruptedException | ExecutionException e) {
@@ -113,27 +113,27 @@ final class Topics implements AutoCloseable {
     }
 
     /** What came so far on a topic about a request. */
-    List<ConsumerRecord<byte[], byte[]>> received(String topic, String requestId) {
+    public List<ConsumerRecord<byte[], byte[]>> received(String topic, String requestId) {
         return received(topic, record -> requestId.equals(header(record, "ce_subject")));
     }
 
-    List<ConsumerRecord<byte[], byte[]>> received(String topic, Predicate<ConsumerRecord<byte[], byte[]>> condition) {
+    public List<ConsumerRecord<byte[], byte[]>> received(String topic, Predicate<ConsumerRecord<byte[], byte[]>> condition) {
         return received.stream().filter(record -> record.topic().equals(topic)).filter(condition).toList();
     }
 
     /** Waits for the outcome of a request. */
-    ConsumerRecord<byte[], byte[]> outcome(String requestId) {
+    public ConsumerRecord<byte[], byte[]> outcome(String requestId) {
         return outcomes(requestId, 1).get(0);
     }
 
     /** Waits until a request has been told this many outcomes. */
-    List<ConsumerRecord<byte[], byte[]>> outcomes(String requestId, int count) {
+    public List<ConsumerRecord<byte[], byte[]>> outcomes(String requestId, int count) {
         await().atMost(PATIENCE).until(() -> received(COMPLETIONS, requestId).size() >= count);
         return received(COMPLETIONS, requestId);
     }
 
     /** Waits for the dead letter of the record with this value. */
-    ConsumerRecord<byte[], byte[]> deadLetter(byte[] value) {
+    public ConsumerRecord<byte[], byte[]> deadLetter(byte[] value) {
         await().atMost(PATIENCE).until(() -> !received(DEAD_LETTERS, dead -> same(dead.value(), value)).isEmpty());
         return received(DEAD_LETTERS, dead -> same(dead.value(), value)).get(0);
     }
@@ -143,7 +143,7 @@ final class Topics implements AutoCloseable {
     }
 
     /** The next offsets that the worker's group would be given, summed over the partitions. */
-    long committed() {
+    public long committed() {
         try {
             return admin.listConsumerGroupOffsets("darkroom").partitionsToOffsetAndMetadata().get().values().stream()
                     .mapToLong(offset -> offset == null ? 0 : offset.offset())
@@ -154,7 +154,7 @@ final class Topics implements AutoCloseable {
     }
 
     /** The requests that were ever sent, summed over the partitions. */
-    long sent() {
+    public long sent() {
         List<TopicPartition> partitions = Stream.of(REQUESTS, EXPRESS).flatMap(topic -> producer.partitionsFor(topic).stream())
                 .map(info -> new TopicPartition(info.topic(), info.partition()))
                 .toList();
@@ -167,7 +167,7 @@ final class Topics implements AutoCloseable {
         }
     }
 
-    static String header(ConsumerRecord<byte[], byte[]> record, String name) {
+    public static String header(ConsumerRecord<byte[], byte[]> record, String name) {
         Header header = record.headers().lastHeader(name);
         return header == null ? null : new String(header.value(), StandardCharsets.UTF_8);
     }

@@ -51,7 +51,7 @@ public class CancellationConsumer {
             ConsumerConfig.REQUEST_TIMEOUT_MS_CONFIG, 5_000,
             ConsumerConfig.RECONNECT_BACKOFF_MAX_MS_CONFIG, 1_000,
             // Until then partitions that were added are not seen
-            ConsumerConfig.METADATA_MAX_AGE_CONFIG, 30_000);
+            ConsumerConfig.METADATA_MAX_AGE_CONFIG, 5_000);
 
     private final boolean enabled;
     private final String topic;

@@ -13,13 +13,15 @@ import jakarta.annotation.PreDestroy;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
-import java.util.function.Function;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
@@ -46,9 +48,10 @@ class KafkaWatch {
     private static final Duration PATIENCE = Duration.ofSeconds(15);
     private static final int CALL_TIMEOUT_MS = 5_000;
 
-    private final DarkroomConfig.Topics topics;
     private final List<Lane> lanes;
-    private final boolean cancellable;
+    /** The topics that have to be there, and what the worker does with them. */
+    private final Map<String, AclOperation> needed = new LinkedHashMap<>();
+    private final Set<String> asked = new HashSet<>();
     private final CancellationConsumer cancellations;
     private final KafkaPublisher publisher;
     private final KafkaClientService kafka;
@@ -58,9 +61,13 @@ class KafkaWatch {
 
     KafkaWatch(DarkroomConfig config, CancellationConsumer cancellations, KafkaPublisher publisher, KafkaClientService kafka,
             @Identifier("default-kafka-broker") Map<String, Object> broker) {
-        this.topics = config.topics();
         this.lanes = Stream.of(Lane.values()).filter(lane -> lane != Lane.EXPRESS || config.express().enabled()).toList();
-        this.cancellable = config.cancellations().enabled();
+        lanes.forEach(lane -> needed.put(lane.topic(config.topics()), AclOperation.READ));
+        needed.put(config.topics().completions(), AclOperation.WRITE);
+        needed.put(config.topics().deadLetters(), AclOperation.WRITE);
+        if (config.cancellations().enabled()) {
+            needed.put(config.topics().cancellations(), AclOperation.READ);
+        }
         this.cancellations = cancellations;
         this.publisher = publisher;
         this.kafka = kafka;
@@ -85,16 +92,14 @@ class KafkaWatch {
 
     /** What keeps the worker from consuming or publishing, a sentence; empty if nothing does. */
     Optional<String> trouble() {
-        return watch.trouble().or(() -> first(lanes, this::consumerTrouble)).or(cancellations::trouble);
+        return watch.trouble()
+                .or(() -> lanes.stream().map(this::consumerTrouble).flatMap(Optional::stream).findFirst())
+                .or(cancellations::trouble);
     }
 
     private Optional<String> look() {
         try {
-            return first(lanes, lane -> topic(lane.topic(topics), AclOperation.READ))
-                    .or(() -> topic(topics.completions(), AclOperation.WRITE))
-                    .or(() -> topic(topics.deadLetters(), AclOperation.WRITE))
-                    .or(() -> cancellable ? topic(topics.cancellations(), AclOperation.READ) : Optional.empty())
-                    .or(this::group);
+            return topics().or(this::group);
         } catch (LookFailedException e) {
             if (e.getCause() instanceof AuthenticationException) {
                 return Optional.of("Kafka does not accept the worker's credentials.");
@@ -109,36 +114,34 @@ class KafkaWatch {
         }
     }
 
-    private Optional<String> topic(String topic, AclOperation operation) {
-        try {
-            return lacks(allowed(topic), operation) ? Optional.of(noRight(operation, "topic " + topic)) : Optional.empty();
-        } catch (LookFailedException e) {
-            if (e.getCause() instanceof TopicAuthorizationException) {
-                return Optional.of(noRight(operation, "topic " + topic));
+    private Optional<String> topics() {
+        List<String> missing = new ArrayList<>();
+        Optional<String> right = Optional.empty();
+        Map<String, KafkaFuture<TopicDescription>> described = admin.describeTopics(needed.keySet(),
+                new DescribeTopicsOptions().includeAuthorizedOperations(true)).topicNameValues();
+        for (Map.Entry<String, AclOperation> topic : needed.entrySet()) {
+            Optional<String> noRight = Optional.of(noRight(topic.getValue(), "topic " + topic.getKey()));
+            try {
+                if (lacks(answer(described.get(topic.getKey())).authorizedOperations(), topic.getValue())) {
+                    right = right.or(() -> noRight);
+                }
+            } catch (LookFailedException e) {
+                if (e.getCause() instanceof TopicAuthorizationException) {
+                    right = right.or(() -> noRight);
+                } else if (e.getCause() instanceof UnknownTopicOrPartitionException) {
+                    missing.add(topic.getKey());
+                } else {
+                    throw e;
+                }
             }
-            if (e.getCause() instanceof UnknownTopicOrPartitionException) {
-                return Optional.of("The topic " + topic + " is missing.");
-            }
-            throw e;
         }
-    }
-
-    private Set<AclOperation> allowed(String topic) {
-        try {
-            return describe(topic);
-        } catch (LookFailedException e) {
-            if (!(e.getCause() instanceof UnknownTopicOrPartitionException)) {
-                throw e;
-            }
-            // Brokers that create topics do so when a client asks for one
-            publisher.touch(topic);
-            return describe(topic);
-        }
-    }
-
-    private Set<AclOperation> describe(String topic) {
-        return answer(admin.describeTopics(List.of(topic), new DescribeTopicsOptions().includeAuthorizedOperations(true))
-                .topicNameValues().get(topic).thenApply(TopicDescription::authorizedOperations));
+        // Brokers that create topics do so when a client asks for one; it is asked for once, since that waits where they do not
+        missing.stream().filter(topic -> !asked.contains(topic)).forEach(publisher::ask);
+        asked.clear();
+        asked.addAll(missing);
+        return missing.isEmpty() ? right : Optional.of(missing.size() == 1
+                ? "The topic %s is missing.".formatted(missing.get(0))
+                : "The topics %s are missing.".formatted(String.join(", ", missing)));
     }
 
     private static <T> T answer(KafkaFuture<T> future) {
@@ -182,10 +185,6 @@ class KafkaWatch {
 
     private static String noRight(AclOperation operation, String resource) {
         return "The worker has no right to %s the %s.".formatted(operation == AclOperation.READ ? "read" : "write", resource);
-    }
-
-    private static Optional<String> first(List<Lane> lanes, Function<Lane, Optional<String>> trouble) {
-        return lanes.stream().map(trouble).flatMap(Optional::stream).findFirst();
     }
 
     private Optional<String> consumerTrouble(Lane lane) {

@@ -17,8 +17,12 @@ final class Watch implements AutoCloseable {
 
     private static final Logger LOG = Logger.getLogger(Watch.class);
 
+    /** Pause before the next look while something is wrong: what is mended is to be seen soon. */
+    private static final int SOON_MS = 500;
+
     private final String what;
     private final Duration patience;
+    private final Duration interval;
     private final Look look;
     private final ScheduledExecutorService thread;
     private final Instant start = Instant.now();
@@ -38,7 +42,7 @@ final class Watch implements AutoCloseable {
 
     /**
      * @param what what is watched, as the subject of a sentence
-     * @param interval pause between two looks
+     * @param interval pause between two looks while nothing is wrong
      * @param patience how long there may be no answer
      */
     Watch(String what, Duration interval, Duration patience, Look look) {
@@ -46,18 +50,25 @@ final class Watch implements AutoCloseable {
         this.patience = patience;
         this.look = look;
         thread = Executors.newSingleThreadScheduledExecutor(WorkerThreads.named("watch"));
-        thread.scheduleWithFixedDelay(this::look, 0, interval.toMillis(), TimeUnit.MILLISECONDS);
+        this.interval = interval;
+        thread.execute(this::look);
     }
 
     private void look() {
+        boolean fine = false;
         try {
             Optional<String> seen = look.trouble();
             seen.filter(sentence -> !Optional.of(sentence).equals(trouble))
                     .ifPresent(sentence -> LOG.warnf("watch=trouble reason=\"%s\"", sentence));
             trouble = seen;
             answered = Instant.now();
+            fine = seen.isEmpty();
         } catch (RuntimeException e) {
             LOG.debugf(e, "watch=unanswered what=\"%s\"", what);
+        } finally {
+            if (!thread.isShutdown()) {
+                thread.schedule(this::look, fine ? interval.toMillis() : SOON_MS, TimeUnit.MILLISECONDS);
+            }
         }
     }
 

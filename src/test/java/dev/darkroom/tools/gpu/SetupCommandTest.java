@@ -74,7 +74,7 @@ class SetupCommandTest {
                   darkroom_bundle)
                     option=$([ "$3" = compile ] && echo --out || echo --bundle); shift_to "$@"
                     echo "PYTHONPATH=$PYTHONPATH CXX=$CXX"
-                    cp -R '%3$s'/models/mini/. "$value"
+                    cp -R '%3$s'/src/test/resources/golden/pictures/bundle/. "$value"
                     echo '  16.3 s  2 packages to compile for cpu, 0 kept'
                     [ ! -e '%2$s/cut' ] || { echo 'cut off'; exit 137; }
                     mkdir -p "$value/compiled/cpu"

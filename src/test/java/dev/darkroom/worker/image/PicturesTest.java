@@ -1,4 +1,4 @@
-package dev.darkroom.worker;
+package dev.darkroom.worker.image;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
@@ -8,6 +8,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.diffusion.Golden;
 import dev.darkroom.digest.Sha256;
 import dev.darkroom.stack.Stack;
+import dev.darkroom.worker.StoreGate;
+import dev.darkroom.worker.Topics;
+import dev.darkroom.worker.WorkerResource;
 import dev.darkroom.worker.claim.Claims;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.StoreSettings;
