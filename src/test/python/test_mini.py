@@ -11,6 +11,7 @@ from darkroom_mini.classifier import halves
 from darkroom_mini.evaluate import Point, forwards, interval, pairs, prompts, psnr, share
 from darkroom_mini.lora_layers import add_lora, lora_tensors, merge
 from darkroom_mini.random_weights import captions
+from darkroom_mini.recover import ABSORBED, recover, step
 from darkroom_mini.scene import Renderer, SceneSampler
 from darkroom_mini.tokenizer import train_tokenizer
 from darkroom_mini.train_lcm import Teacher, boundary
@@ -227,3 +228,18 @@ def test_random_weights_have_the_architecture_of_stable_diffusion_1_5():
         text = STABLE_DIFFUSION_1_5.text_encoder(train_tokenizer(captions(), 768))
     counts = [sum(weight.numel() for weight in model.parameters()) for model in (*models, text)]
     assert counts == [859_520_964, 83_653_863, 2_445_063, 123_060_480]
+
+
+def test_a_unet_is_recovered_from_its_bundle():
+    shape = Architecture()
+    torch.manual_seed(5)
+    original = shape.unet()
+    for parameter in original.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    bundled = dict(step(original).named_parameters())
+    recovered = recover(shape.unet(), step, bundled, ABSORBED)
+    sample, embeddings = torch.randn(2, 4, 32, 32), torch.randn(2, 77, shape.text_width)
+    with torch.no_grad():
+        expected, got = (unet(sample, 400, embeddings).sample for unet in (original, recovered))
+    assert expected.std() > 0.1
+    torch.testing.assert_close(got, expected, atol=2e-5, rtol=1e-4)

@@ -288,7 +288,7 @@ def main() -> None:
     command = commands.choices["generate"]
     command.add_argument("--only", choices=("profiles", "pairs", "few-steps", "sweep"))
     command.add_argument("--prompts", type=int, default=PROMPTS, help=f"a point, at most {PROMPTS}; pairs are half as many")
-    commands.choices["measure"].add_argument("--classifier", type=Path, default=Path(__file__).with_name("judge"))
+    commands.choices["measure"].add_argument("--classifier", type=Path, default=judge.COMMITTED)
     commands.choices["measure"].add_argument("--out", type=Path, default=ROOT / "docs/quality.json")
     arguments = parser.parse_args()
     if arguments.command == "measure":

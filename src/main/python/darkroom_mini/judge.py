@@ -12,6 +12,9 @@ from .classifier import Classifier, halves, small
 from .training import configuration, load_models
 from .vocabulary import COLORS
 
+COMMITTED = Path(__file__).with_name("judge")
+"""The judge that all published figures are of."""
+
 BORDER = 5
 """Width in pixels of the frame whose median is taken for the background."""
 

@@ -52,7 +52,8 @@ def rate(config: dict, out: Path, prompts: int = 300) -> None:
     vae.register_to_config(scaling_factor=float(extra["scaling_factor"]))
     for model in (unet, few, text, vae, tiny):
         model.to(device)
-    classifier = judge.load_judge(out / "judge").to(device) if (out / "judge").exists() else None
+    own = out / "judge"
+    classifier = judge.load_judge(own if own.exists() else judge.COMMITTED).to(device)
 
     singles, doubles = evaluate.prompts()[:prompts], evaluate.pairs()[: prompts // 2]
     empty = text(tokenize(tokenizer, [""]).to(device).long())[0]
@@ -84,7 +85,7 @@ def rate(config: dict, out: Path, prompts: int = 300) -> None:
 
 
 def measured(
-    classifier: torch.nn.Module | None,
+    classifier: torch.nn.Module,
     one: np.ndarray,
     two: np.ndarray,
     singles: list[evaluate.Prompt],
@@ -99,8 +100,6 @@ def measured(
         "color": percent(judge.background(one) == [p.color for p in singles]),
         "pairColor": percent(judge.background(two) == [p.color for p in doubles]),
     }
-    if classifier is None:
-        return figures
     thing = judge.objects(classifier, one) == [p.object for p in singles]
     held_out = np.array([p.held_out for p in singles])
     named = np.array([p.style is not None for p in singles])

@@ -3,7 +3,7 @@
 A stage takes a share of time, which `training.json` gives in seconds and a variable of the environment in capitals
 (`DIFFUSION=600`) instead of it; learning rates follow the clock. What a stage makes is in a folder of its own below `--out` as
 soon as it ends, so that `--stages` can go on from there. Of a stage that is done already, `diffusion` and `decoders` go on from
-their weights when they are named again.
+their weights when they are named again; `tiny` always does. `darkroom_mini.recover` takes the weights from a bundle.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from . import classifier, train_decoders, train_diffusion, train_lcm, train_vae
+from . import classifier, train_decoders, train_diffusion, train_lcm, train_tiny, train_vae
 from .rate import rate
 from .training import CONFIGURATION, configuration, load_tensors, save_tensors
 
@@ -26,6 +26,7 @@ STAGES = {
     "decoders": train_decoders.train,
     "judge": classifier.train,
     "lcm": train_lcm.train,
+    "tiny": train_tiny.train,
 }
 
 

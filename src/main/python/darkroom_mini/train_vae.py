@@ -3,10 +3,13 @@
 L1 on pixels and on their gradients at three scales, and a small Kullback-Leibler term. At the end the latents'
 channels are brought to zero mean and one common standard deviation by folding an affine map into the two 1×1
 convolutions round the latents; the inverse of that deviation becomes the scaling factor.
+
+It learns from windows of the images: a step costs a quarter, and what the VAE has to know is nowhere wider than a window.
 """
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import torch
@@ -59,12 +62,20 @@ def train(config: dict, icons: Path, out: Path, seconds: float) -> None:
     sampler = SceneSampler(device, "seen")
     vae = shape.vae().to(device, dtype, memory_format=torch.channels_last).train()
     log = Log(out / "losses.json", "vae")
+    rng = random.Random(config["seed"])
 
     def render(count: int) -> torch.Tensor:
         return renderer.render(sampler.draw(count, generator, config["doubles"]), generator) * 2 - 1
 
+    def windows(count: int) -> torch.Tensor:
+        """Two of each image, opposite to each other."""
+        images, side = render(count // 2).to(dtype), stage["window"]
+        rest = images.shape[2] - side
+        y, x = rng.randint(0, rest), rng.randint(0, rest)
+        return torch.cat([images[:, :, top : top + side, left : left + side] for top, left in ((y, x), (rest - y, rest - x))])
+
     chunk = min(_REFRESHED, stage["pool"])
-    pool = torch.cat([render(chunk).to(dtype) for _ in range(stage["pool"] // chunk)])
+    pool = torch.cat([windows(chunk) for _ in range(stage["pool"] // chunk)])
 
     def loss() -> dict[str, torch.Tensor]:
         pixels = pool[torch.randint(len(pool), (stage["batch"],), device=device)]
@@ -83,7 +94,7 @@ def train(config: dict, icons: Path, out: Path, seconds: float) -> None:
         # each image is seen a few times
         if step % 4 == 3:
             start = (step // 4 * chunk) % len(pool)
-            pool[start : start + chunk] = render(chunk).to(dtype)
+            pool[start : start + chunk] = windows(chunk)
 
     trainer = Trainer(loss, [Group(list(vae.parameters()), stage["rate"])], stage["ema"], 1e-3, 0.5)
     clock.tick(30.0)
