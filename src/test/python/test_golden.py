@@ -79,7 +79,8 @@ def generate(profile: Profile, cases: list[dict], unet: torch.nn.Module = MODULE
     generators = [torch.Generator("cpu").manual_seed(int(case["seed"])) for case in cases]
 
     def draw() -> torch.Tensor:
-        return torch.cat([torch.randn(1, 4, 32, 32, generator=generator) for generator in generators])
+        side = cases[0]["size"] // 8
+        return torch.cat([torch.randn(1, 4, side, side, generator=generator) for generator in generators])
 
     embeddings = embed([case["negativePrompt"] for case in cases] + [case["prompt"] for case in cases])
     sample = draw() * SCHEDULES[profile.scheduler, profile.steps]["initNoiseSigma"]

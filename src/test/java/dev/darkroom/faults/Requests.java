@@ -202,7 +202,7 @@ final class Requests implements AutoCloseable {
             case INVALID -> send(partitions.subList(0, 1 + random.nextInt(2)).stream()
                     .map(partition -> record(partition, id, Pictures.request(id, picture, ", \"count\": 9"),
                             new Expected(id, -1, List.of("INVALID_REQUEST")))).toList());
-            case UNSUPPORTED -> send(record(null, id, Pictures.request(id, picture, ", \"width\": 512, \"height\": 512"),
+            case UNSUPPORTED -> send(record(null, id, Pictures.request(id, picture, ", \"adapters\": [{\"name\": \"oil\"}]"),
                     new Expected(id, -1, List.of("UNSUPPORTED_PARAMETERS"))));
             case DEADLINE_PASSED -> send(record(null, id,
                     Pictures.request(id, picture, deadline(Instant.now().minusSeconds(86_400))),

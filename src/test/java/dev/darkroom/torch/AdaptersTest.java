@@ -39,7 +39,8 @@ class AdaptersTest {
 
     @BeforeAll
     static void load(@TempDir Path folder) {
-        TestBundle bundle = TestBundle.copyOfMini(folder).withAdapter("ink", false).withAdapter("wash", true);
+        TestBundle bundle = TestBundle.copyOfMini(folder).withSmallImages()
+                .withAdapter("ink", false).withAdapter("wash", true);
         pipeline = DiffusionPipeline.load(bundle.folder(), DeviceSelection.cpu());
     }
 

@@ -56,8 +56,12 @@ class GoldenImagesTest {
 
     private static GenerationParameters uncompiled(Profile profile) {
         GenerationParameters parameters = profile.parameters(Mini.pipeline().model());
-        return new GenerationParameters(parameters.width(), parameters.height(), parameters.steps(), parameters.scheduler(),
-                parameters.guidanceScale(), parameters.guidanceCutoff(), parameters.decoder(), false, parameters.adapters());
+        return parameters(parameters.width(), parameters, false);
+    }
+
+    private static GenerationParameters parameters(int size, GenerationParameters other, boolean compiled) {
+        return new GenerationParameters(size, size, other.steps(), other.scheduler(), other.guidanceScale(),
+                other.guidanceCutoff(), other.decoder(), compiled, other.adapters());
     }
 
     private static List<String> files(Profile profile) {
@@ -70,7 +74,8 @@ class GoldenImagesTest {
                         golden.get("seed").asLong()))
                 .toList();
         DiffusionPipeline pipeline = Mini.pipeline();
-        GenerationParameters parameters = profile.parameters(pipeline.model());
+        GenerationParameters ofProfile = profile.parameters(pipeline.model());
+        GenerationParameters parameters = parameters(goldens.get(0).get("size").asInt(), ofProfile, ofProfile.compiled());
         List<Integer> steps = new ArrayList<>();
 
         GenerationResult result = pipeline.generate(parameters, prompts, (step, total) -> steps.add(step));

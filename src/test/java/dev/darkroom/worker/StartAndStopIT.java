@@ -289,6 +289,6 @@ class StartAndStopIT {
     }
 
     private static String request(String id) {
-        return "{\"requestId\": \"%s\", \"prompt\": \"a kiwi\", \"steps\": 2}".formatted(id);
+        return "{\"requestId\": \"%s\", \"prompt\": \"a kiwi\", \"steps\": 2, \"width\": 128, \"height\": 128}".formatted(id);
     }
 }
