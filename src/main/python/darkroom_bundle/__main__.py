@@ -97,6 +97,7 @@ def _compile(options: argparse.Namespace) -> int:
             getattr(torch, options.dtype),
             options.timestep_spacing,
             options.variant,
+            options.safety,
         )
         for lora, scale in options.lora or ():
             progress(f"fusing {lora} at {scale:g}")
@@ -116,6 +117,8 @@ def _compile(options: argparse.Namespace) -> int:
             for model in (checkpoint.unet, checkpoint.vae, checkpoint.tiny_vae):
                 model.to(device=options.packages, memory_format=torch.channels_last)
             checkpoint.text_encoder.to(options.packages)
+            if checkpoint.safety:
+                checkpoint.safety.checker.to(options.packages)
         write_bundle(checkpoint, offer, options.out, progress)
         if options.packages:
             del checkpoint
@@ -195,6 +198,11 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="leave out a VAE's encoder, as where it was not trained: pictures are then encoded by the other one alone; "
         "without both the worker cannot start from a picture; repeatable",
+    )
+    compile_.add_argument(
+        "--safety",
+        action="store_true",
+        help="also the checkpoint's safety_checker with its feature_extractor, by which the worker can flag or withhold images",
     )
     compile_.add_argument("--variant", help="of the checkpoint's weight files, e.g. fp16")
     compile_.add_argument(

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from .checkpoint import Checkpoint
 from .format import ENCODERS, FORMAT, LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
-from .modules import decoder_module, denoising_module, encoder_module, text_encoder_module
+from .modules import decoder_module, denoising_module, encoder_module, safety_module, text_encoder_module
 from .torchscript import save_module, torch_version
 from .verification import verify
 
@@ -48,6 +48,8 @@ def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress
         modules["vae_encoder.pt"] = lambda: encoder_module(checkpoint.vae)
     if "tiny" in offer.encoders:
         modules["tiny_encoder.pt"] = lambda: encoder_module(checkpoint.tiny_vae)
+    if (safety := checkpoint.safety) is not None:
+        modules["safety_checker.pt"] = lambda: safety_module(safety)
     for name, compile_module in modules.items():
         progress(name)
         save_module(compile_module(), directory / name)

@@ -102,6 +102,11 @@ public record BundleManifest(
         return encoders.stream().filter(files::containsKey).findFirst();
     }
 
+    /** Whether the bundle has a safety checker. */
+    public boolean hasSafetyChecker() {
+        return files.containsKey(ModelBundle.SAFETY_CHECKER);
+    }
+
     /**
      * The special tokens of the tokenizer.
      *

@@ -54,6 +54,10 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         settings.put("darkroom.flow.drain-timeout", "10s");
         settings.put("quarkus.http.test-port", "0");
         settings.putAll(worker);
+        if (worker.containsKey("darkroom.safety.policy")) {
+            settings.put("darkroom.bundle", TestBundle.copy(Path.of(settings.get("darkroom.bundle")), folder("darkroom-safety"))
+                    .withSafetyChecker().folder().toString());
+        }
         return settings;
     }
 

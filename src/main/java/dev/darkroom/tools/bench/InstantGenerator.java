@@ -74,12 +74,12 @@ final class InstantGenerator implements ImageGenerator {
     public GenerationResult generate(GenerationParameters parameters, List<ImagePrompt> prompts, StepListener listener) {
         List<GeneratedImage> images = prompts.stream()
                 .map(prompt -> new GeneratedImage(SIZE.width(), SIZE.height(),
-                        prepared.get(Math.floorMod(prompt.seed(), PREPARED)), prompt.seed(), false))
+                        prepared.get(Math.floorMod(prompt.seed(), PREPARED)), prompt.seed(), false,
+                        Optional.empty()))
                 .toList();
         listener.onStep(parameters.stepsToRun(), parameters.stepsToRun());
         return new GenerationResult(images, Optional.empty(), Duration.ZERO, Optional.empty(), Duration.ZERO, Duration.ZERO,
-                parameters.stepsToRun(),
-                images.size(), false, Optional.empty());
+                Optional.empty(), parameters.stepsToRun(), images.size(), false, Optional.empty());
     }
 
     @Override
