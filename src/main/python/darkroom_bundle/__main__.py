@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from .format import ADAPTER_NAME, ENCODERS, LARGEST_SCALE, LATENT_SCALE, parse_size
+from .format import ADAPTER_NAME, ENCODERS, LARGEST_SCALE, LATENT_SCALE, TEXT_LENGTH, parse_size, parse_text_lengths
 
 # what the worker's CPU engine ships (DJL 0.35)
 WORKER_TORCH = "2.7.1"
@@ -110,6 +110,7 @@ def _compile(options: argparse.Namespace) -> int:
             source=options.source or name,
             sizes=options.size or [(width * LATENT_SCALE, height * LATENT_SCALE)],
             batch_sizes=sorted(set(options.batch_size or (1, 2, 4, 8))),
+            text_lengths=options.tokens,
             few_steps=options.few_steps or checkpoint.few_steps,
             encoders=[name for name in ENCODERS if name not in (options.without_encoder or ())],
         )
@@ -161,6 +162,14 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         metavar="N",
         help="a batch size offered; repeatable (default: 1, 2, 4 and 8)",
+    )
+    compile_.add_argument(
+        "--tokens",
+        type=parse_text_lengths,
+        default=[TEXT_LENGTH],
+        metavar="N,N",
+        help=f"tokens of prompts offered, multiples of {TEXT_LENGTH}: a prompt beyond is read as several texts, their "
+        f"embeddings joined, as 77,154,231 offers; what is longer is cut (default: {TEXT_LENGTH} alone)",
     )
     compile_.add_argument(
         "--dtype",

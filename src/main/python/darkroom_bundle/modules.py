@@ -42,7 +42,7 @@ class TextEncoder(nn.Module):
 
 
 class NoisePrediction(nn.Module):
-    """The UNet between float32 borders: scaled sample [N, 4, h, w], timestep [1], embeddings [N, 77, C] → noise."""
+    """The UNet between float32 borders: scaled sample [N, 4, h, w], timestep [1], embeddings [N, T, C] → noise."""
 
     def __init__(self, unet: UNet2DConditionModel):
         super().__init__()

@@ -54,11 +54,11 @@ def _verify_text_encoder(path: Path, model: CLIPTextModel, generator: torch.Gene
 
 def _verify_step(path: Path, model: UNet2DConditionModel, generator: torch.Generator) -> None:
     module = torch.jit.load(path, map_location=model.device)
-    for batch, height, width in SHAPES:
+    for texts, (batch, height, width) in enumerate(SHAPES, 1):
         size = (batch, LATENT_CHANNELS, height, width)
         sample, previous, noise = (torch.randn(size, generator=generator).to(model.device) for _ in range(3))
         for rows in (batch, 2 * batch):
-            embeddings = torch.randn(rows, TEXT_LENGTH, model.config.cross_attention_dim, generator=generator)
+            embeddings = torch.randn(rows, texts * TEXT_LENGTH, model.config.cross_attention_dim, generator=generator)
             embeddings = embeddings.to(model.device)
             scaled = torch.cat([0.5 * sample] * (rows // batch))
             epsilon = model(scaled.to(model.dtype), 501, embeddings.to(model.dtype)).sample.float()

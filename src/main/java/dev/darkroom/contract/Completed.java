@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 
 /**
@@ -83,17 +84,20 @@ public record Completed(
      * @param seed seed of the first image
      * @param count number of images
      * @param output the files
-     * @param promptTruncated whether a prompt was longer than the text encoder reads and was cut
+     * @param promptTruncated whether a prompt was longer than what is read and was cut
+     * @param promptTokens tokens that were read of each prompt, with start, end and padding; empty in events from before there
+     *     were longer prompts
      */
     public record Parameters(String prompt, String negativePrompt, String promptSyntax, String profile, int width,
             int height, int steps, String scheduler, Guidance guidance, String decoder,
             @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Adapter> adapters, Optional<InputImage> image,
-            Optional<ObjectReference> mask, long seed, int count, Output output, boolean promptTruncated) {
+            Optional<ObjectReference> mask, long seed, int count, Output output, boolean promptTruncated,
+            OptionalInt promptTokens) {
 
         /** The same, of images that started from a request's picture. */
         public Parameters startedFrom(Optional<InputImage> picture, Optional<ObjectReference> maskOfIt) {
             return new Parameters(prompt, negativePrompt, promptSyntax, profile, width, height, steps, scheduler, guidance,
-                    decoder, adapters, picture, maskOfIt, seed, count, output, promptTruncated);
+                    decoder, adapters, picture, maskOfIt, seed, count, output, promptTruncated, promptTokens);
         }
 
         public Parameters {

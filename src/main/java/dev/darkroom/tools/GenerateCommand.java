@@ -242,21 +242,24 @@ public final class GenerateCommand implements Callable<Integer> {
             throw wrong(e.getMessage());
         }
         List<ImagePrompt> images = withPicture(prompts, parameters);
-        generator.prepare(parameters, Set.of(Math.min(batch, images.size())));
+        generator.prepare(generator.reading(parameters, images.subList(0, 1)), Set.of(Math.min(batch, images.size())));
         ModelDescription model = generator.model();
         progress.end("model %s on %s, %s: loaded in %s".formatted(
                 model.bundle(), model.device(), model.engine(), ProgressLine.since(start)));
         long begin = System.nanoTime();
         int withheld = 0;
-        for (int from = 0; from < images.size(); from += batch) {
-            List<ImagePrompt> some = images.subList(from, Math.min(images.size(), from + batch));
+        List<ImagePrompt> some = List.of();
+        for (int from = 0; from < images.size(); from += some.size()) {
+            GenerationParameters read = generator.reading(parameters, images.subList(from, from + 1));
+            some = images.subList(from, Math.min(images.size(), from + batch)).stream()
+                    .takeWhile(image -> generator.reading(parameters, List.of(image)).equals(read)).toList();
             String text = "%d of %d images, step".formatted(from, images.size());
             Instant batchStart = Instant.now();
             GenerationResult result = generator.generate(
-                    parameters, some, (step, total) -> progress.show(text, step, total));
+                    read, some, (step, total) -> progress.show(text, step, total));
             for (int i = 0; i < some.size(); i++) {
                 progress.clear();
-                if (!write(from + i, some.get(i), parameters, result, result.images().get(i), generator.model(), batchStart)) {
+                if (!write(from + i, some.get(i), read, result, result.images().get(i), generator.model(), batchStart)) {
                     withheld++;
                 }
             }

@@ -164,7 +164,8 @@ public final class DiffusionPipeline implements ImageGenerator {
     @Override
     public ModelDescription model() {
         return new ModelDescription(manifest.name(), bundle.digest(), device.description(), device.engineName(),
-                manifest.sizes(), manifest.batchSizes(), manifest.fewSteps(), offeredAdapters(), networks.uncompiled());
+                manifest.sizes(), manifest.batchSizes(), manifest.textLengths(), manifest.fewSteps(), offeredAdapters(),
+                networks.uncompiled());
     }
 
     private List<AdapterDescription> offeredAdapters() {
@@ -201,6 +202,27 @@ public final class DiffusionPipeline implements ImageGenerator {
     }
 
     @Override
+    public GenerationParameters reading(GenerationParameters parameters, List<ImagePrompt> prompts) {
+        List<Integer> offered = manifest.textChunks();
+        if (offered.size() == 1) {
+            return parameters;
+        }
+        boolean guided = parameters.guidedSteps() > 0;
+        int needed = prompts.stream().mapToInt(prompt -> Math.max(textEncoder.chunks(text(prompt)),
+                guided ? textEncoder.chunks(negative(prompt)) : 1)).max().orElse(1);
+        return parameters.readingTexts(offered.stream().filter(chunks -> chunks >= needed).findFirst()
+                .orElse(offered.get(offered.size() - 1)));
+    }
+
+    private static TextEncoder.Text text(ImagePrompt prompt) {
+        return new TextEncoder.Text(prompt.prompt(), prompt.syntax());
+    }
+
+    private static TextEncoder.Text negative(ImagePrompt prompt) {
+        return new TextEncoder.Text(prompt.negativePrompt(), prompt.syntax());
+    }
+
+    @Override
     public GenerationResult generate(
             GenerationParameters parameters, List<ImagePrompt> prompts, StepListener listener) {
         check(parameters);
@@ -232,8 +254,13 @@ public final class DiffusionPipeline implements ImageGenerator {
         Guidance guidance = Guidance.of(parameters);
         ImageSize size = parameters.size();
         List<Integer> offered = !parameters.compiled() ? List.of() : networks.compiledSizes(
-                batch -> GraphKey.step(guidance.guidedSteps() > 0, batch, size));
+                batch -> GraphKey.step(guidance.guidedSteps() > 0, batch, size, tokens(parameters)));
         return offered.isEmpty() ? BatchSizes.upTo(manifest.largestBatch()) : BatchSizes.of(offered);
+    }
+
+    /** Tokens of a prompt's embeddings. */
+    private int tokens(GenerationParameters parameters) {
+        return parameters.textChunks() * manifest.textLength();
     }
 
     /** The networks of a batch; {@code guided} or {@code unguided} alone where all steps are, or none is. */
@@ -249,8 +276,10 @@ public final class DiffusionPipeline implements ImageGenerator {
         Guidance guidance = Guidance.of(parameters);
         ImageSize size = parameters.size();
         boolean compiled = parameters.compiled();
-        Network first = networks.find(GraphKey.step(guidance.guides(0), batchSize, size), compiled);
-        Network last = networks.find(GraphKey.step(guidance.guides(parameters.stepsToRun() - 1), batchSize, size), compiled);
+        int tokens = tokens(parameters);
+        Network first = networks.find(GraphKey.step(guidance.guides(0), batchSize, size, tokens), compiled);
+        Network last = networks.find(
+                GraphKey.step(guidance.guides(parameters.stepsToRun() - 1), batchSize, size, tokens), compiled);
         String decoder = switch (parameters.decoder()) {
             case FULL -> ModelBundle.VAE_DECODER;
             case TINY -> ModelBundle.TINY_DECODER;
@@ -278,7 +307,7 @@ public final class DiffusionPipeline implements ImageGenerator {
             Stages stages = stages(parameters, batchSize);
             Optional<Duration> switched = adapters.apply(parameters.adapters());
             long start = System.nanoTime();
-            TextEncoder.Embeddings embeddings = encode(manager, filled, guidance, parameters.compiled());
+            TextEncoder.Embeddings embeddings = encode(manager, filled, guidance, parameters);
             device.await(embeddings.hiddenStates());
             long encoded = System.nanoTime();
             List<Long> seeds = filled.stream().map(ImagePrompt::seed).toList();
@@ -325,15 +354,13 @@ public final class DiffusionPipeline implements ImageGenerator {
         return whole.last(parameters.stepsToRun());
     }
 
-    /** Embeddings of the negative prompts and then of the prompts, {@code [2B, 77, C]}; of the prompts if none is guided. */
+    /** Embeddings of the negative prompts and then of the prompts, {@code [2B, T, C]}; of the prompts if none is guided. */
     private TextEncoder.Embeddings encode(
-            NDManager manager, List<ImagePrompt> prompts, Guidance guidance, boolean compiled) {
-        Stream<TextEncoder.Text> texts = prompts.stream()
-                .map(prompt -> new TextEncoder.Text(prompt.prompt(), prompt.syntax()));
-        Stream<TextEncoder.Text> negatives = prompts.stream()
-                .map(prompt -> new TextEncoder.Text(prompt.negativePrompt(), prompt.syntax()));
-        return textEncoder.encode(manager,
-                (guidance.guidedSteps() == 0 ? texts : Stream.concat(negatives, texts)).toList(), adapters.ofTexts(), compiled);
+            NDManager manager, List<ImagePrompt> prompts, Guidance guidance, GenerationParameters parameters) {
+        Stream<TextEncoder.Text> texts = prompts.stream().map(DiffusionPipeline::text);
+        Stream<TextEncoder.Text> negatives = prompts.stream().map(DiffusionPipeline::negative);
+        return textEncoder.encode(manager, (guidance.guidedSteps() == 0 ? texts : Stream.concat(negatives, texts)).toList(),
+                parameters.textChunks(), adapters.ofTexts(), parameters.compiled());
     }
 
     /**

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -45,7 +46,7 @@ class EventsTest {
                     new Completed.Guidance(7.5, 0.4), "tiny", List.of(new Adapter("ink", -0.5)),
                     Optional.of(new InputImage("photos", "rocket.jpg", DIGEST, 0.6, "crop")),
                     Optional.of(new ObjectReference("photos", "mask.png", DIGEST)), Long.MIN_VALUE, 1,
-                    new Completed.Output(ImageFormat.PNG), false),
+                    new Completed.Output(ImageFormat.PNG), false, OptionalInt.of(154)),
             new Completed.Timings(0, OptionalDouble.of(12.5), 1.841, OptionalDouble.of(4.2), 1e-3, 12345678.901,
                     OptionalDouble.of(21.4), 1e9, 0.1, 3, 20, 1),
             Optional.of(new Completed.Vram(2_040_109_465L, 2_147_483_648L, 2_684_354_560L, 85_899_345_920L)),

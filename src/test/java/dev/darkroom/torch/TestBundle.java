@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** The built-in model's bundle with more to it than it comes with. */
@@ -82,6 +83,11 @@ public final class TestBundle {
             throw new UncheckedIOException(e);
         }
         return this;
+    }
+
+    /** Offers prompts of as many tokens. */
+    public TestBundle withTextLengths(int... tokens) {
+        return edit(manifest -> IntStream.of(tokens).forEach(manifest.putArray("textLengths")::add));
     }
 
     /** Adds the golden safety checker, as {@code darkroom_bundle compile --safety} does. */

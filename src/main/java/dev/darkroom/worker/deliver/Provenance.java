@@ -16,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.Collectors;
 
 /**
@@ -42,7 +43,8 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
                 new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
                 parameters.decoder().label(),
                 parameters.adapters().stream().map(adapter -> new Adapter(adapter.name(), adapter.scale())).toList(),
-                Optional.empty(), Optional.empty(), first.seed(), count, new Completed.Output(format), truncated);
+                Optional.empty(), Optional.empty(), first.seed(), count, new Completed.Output(format), truncated,
+                OptionalInt.of(model.tokens(parameters)));
     }
 
     /**

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
 class WorkersReportTest {
@@ -21,7 +22,7 @@ class WorkersReportTest {
             new Completed.Image("darkroom", "a.png", "s3://darkroom/a.png", "", "", 1, 8, 8, 1, Optional.empty());
     private static final Completed.Parameters PARAMETERS = new Completed.Parameters("a star", "", "plain", "final", 8, 8, 20,
             "dpmpp-2m", new Completed.Guidance(7.5, 0.4), "tiny", List.of(), Optional.empty(), Optional.empty(), 1, 1,
-            new Completed.Output(ImageFormat.PNG), false);
+            new Completed.Output(ImageFormat.PNG), false, OptionalInt.of(77));
 
     @Test
     void workersTogetherAreMeasuredFromTheFirstBatchOfAnyToTheLastOutcomeOfAny() {
