@@ -5,6 +5,7 @@
 - `tokenizer.json`: prompts and their token ids
 - `images.json` and the PNG files that it names: every profile, end to end, in float32 on the CPU
 - `emphasis.json`: weighted prompts and the embeddings that compel gives them
+- `long-prompts.json`: the same of weighted prompts that are read as several texts
 - `adapters.json` and what it names: two LoRAs in the bundle's terms, and images with either, with both and with none
 
 The first two depend on the libraries alone, the others on the checkpoint, which must be the one that the bundle under
@@ -96,6 +97,29 @@ EMPHASIS: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
         (("a red circle, " * 17, 1), ("a blue moon and a yellow star", 0.6)),
     ),
 )
+# the same of prompts of more than 75 tokens; what is weighed lies in either text, and across the border between them
+LONG: tuple[tuple[str, tuple[tuple[str, float], ...]], ...] = (
+    ("a red apple, " * 20 + "a blue boat", (("a red apple, " * 20 + "a blue boat", 1),)),
+    (
+        "(a yellow cup:1.4), " + "a red apple, " * 20 + "(a blue boat:1.2)",
+        (("a yellow cup", 1.4), (", " + "a red apple, " * 20, 1), ("a blue boat", 1.2)),
+    ),
+    (
+        "a red apple, " * 17 + "(a blue boat and a yellow cup, a green house, a boat:1.3) " + "a red apple, " * 10,
+        (
+            ("a red apple, " * 17, 1),
+            ("a blue boat and a yellow cup, a green house, a boat", 1.3),
+            (" " + "a red apple, " * 10, 1),
+        ),
+    ),
+    (
+        "a red apple, " * 30 + "(a blue boat:0.5) and a (cup:0)" + ", a green house" * 15,
+        (
+            ("a red apple, " * 30, 1), ("a blue boat", 0.5), (" and a ", 1), ("cup", 0),
+            (", a green house" * 15, 1),
+        ),
+    ),
+)  # fmt: skip
 EMPHASIS_CHANNELS = 4
 
 
@@ -392,11 +416,11 @@ def adapter_goldens(checkpoint: Path, tiny: Path, bundle: Path, out: Path) -> di
     return {"versions": VERSIONS, "profile": "final", **request, "size": SMALL, "adapters": list(LORAS), "cases": cases}
 
 
-def emphasis_goldens(bundle: Path) -> dict[str, Any]:
+def emphasis_goldens(bundle: Path, prompts: tuple) -> dict[str, Any]:
     """Embeddings that compel gives to fragments with weights: the first channels of every token. The prompt is what
     AUTOMATIC1111's syntax, which compel's own is not, has for them."""
     # Here, since a test that takes the prompts from this file has no use for it
-    from compel import DownweightMode, EmbeddingsProvider
+    from compel import DownweightMode, EmbeddingsProvider, SplitLongTextMode
 
     module = torch.jit.load(bundle / "text_encoder.pt").eval()
     special = json.loads((bundle / "bundle.json").read_text("utf-8"))["tokens"]
@@ -412,14 +436,18 @@ def emphasis_goldens(bundle: Path) -> dict[str, Any]:
     start, end = (tokenizer.convert_ids_to_tokens(tokenizer("").input_ids[i]) for i in (0, 1))
     tokenizer.add_special_tokens({"bos_token": start, "eos_token": end})
     tokenizer.pad_token_id = special["pad"]
-    provider = EmbeddingsProvider(tokenizer, Encoder(), downweight_mode=DownweightMode.REMOVE, device="cpu")
+    provider = EmbeddingsProvider(
+        tokenizer, Encoder(), downweight_mode=DownweightMode.REMOVE, device="cpu",
+        truncate=prompts is EMPHASIS, split_long_text_mode=SplitLongTextMode.BRUTAL,
+    )
     cases = []
-    for prompt, fragments in EMPHASIS:
+    for prompt, fragments in prompts:
         texts, weights = map(list, zip(*fragments, strict=True))
         states = provider.get_embeddings_for_weighted_prompt_fragments([texts], [weights])
         cases.append({
             "prompt": prompt,
             "fragments": [{"text": text, "weight": weight} for text, weight in fragments],
+            **({} if prompts is EMPHASIS else {"tokens": states.shape[1]}),
             "embeddings": [round(number, 5) for number in states[0, :, :EMPHASIS_CHANNELS].flatten().tolist()],
         })
     return {"versions": VERSIONS | {"compel": version("compel")}, "cases": cases}
@@ -453,7 +481,8 @@ def main() -> None:
     tiny = options.tiny or options.checkpoint / "tiny_vae"
     few_steps = options.few_steps or options.checkpoint / "few_steps"
     write(options.out / "images.json", image_goldens(options.checkpoint, tiny, few_steps, options.out))
-    write(options.out / "emphasis.json", emphasis_goldens(options.bundle))
+    write(options.out / "emphasis.json", emphasis_goldens(options.bundle, EMPHASIS))
+    write(options.out / "long-prompts.json", emphasis_goldens(options.bundle, LONG))
     write(options.out / "adapters.json", adapter_goldens(options.checkpoint, tiny, options.bundle, options.out))
 
 

@@ -71,13 +71,14 @@ def test_the_manifest_describes_the_checkpoint(bundle):
 
 def test_what_is_offered_can_be_chosen(checkpoint, tmp_path):
     options = ("--size", "128x128", "--size", "192x64", "--batch-size", 4, "--batch-size", 1, "--source", "noise")
-    options += ("--timestep-spacing", "linspace", "--tiny", checkpoint / "tiny_vae")
+    options += ("--timestep-spacing", "linspace", "--tiny", checkpoint / "tiny_vae", "--tokens", "231,154")
     compile_bundle(checkpoint, tmp_path, *options)
     manifest = json.loads((tmp_path / "bundle.json").read_text())
     assert manifest["name"] == checkpoint.name
     assert manifest["source"] == "noise"
     assert manifest["sizes"] == [{"width": 128, "height": 128}, {"width": 192, "height": 64}]
     assert manifest["batchSizes"] == [1, 4]
+    assert manifest["textLengths"] == [77, 154, 231]
     assert manifest["scheduler"]["timestepSpacing"] == "linspace"
 
 
@@ -149,6 +150,17 @@ def test_denoising_step(checkpoint, bundle, batch, size, guided):
     # guidance multiplies what rounding leaves
     assert error(denoised, expected) < 5e-5
     assert error(following, p * sample + q * expected + r * previous + s * noise) < 5e-5
+
+
+@pytest.mark.parametrize("length", (77, 154, 231))
+def test_denoising_step_takes_prompts_of_any_length(checkpoint, bundle, length):
+    model = UNet2DConditionModel.from_pretrained(checkpoint / "unet", low_cpu_mem_usage=False).eval()
+    generator = torch.Generator().manual_seed(length)
+    sample = torch.randn(2, 4, 16, 16, generator=generator)
+    embeddings = torch.randn(2, length, 96, generator=generator)
+    coefficients = torch.tensor([987.0, 1, 1, 0, 1, 0, 1, 0, 0])
+    _, noise = torch.jit.load(bundle / "unet.pt")(sample, sample, sample, embeddings, coefficients)
+    assert error(noise, model(sample, 987, embeddings).sample) < 1e-5
 
 
 def test_denoising_step_refuses_embeddings_that_fit_neither(bundle):

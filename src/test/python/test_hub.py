@@ -160,6 +160,9 @@ def repositories(checkpoint, tmp_path_factory) -> dict[str, Path]:
     (model / "v1-5-pruned.ckpt").write_bytes(b"another pickle")
     (model / "safety_checker").mkdir()
     (model / "safety_checker/model.fp16.safetensors").write_bytes(b"a checker")
+    (model / "safety_checker/config.json").write_text("{}")
+    (model / "feature_extractor").mkdir()
+    (model / "feature_extractor/preprocessor_config.json").write_text("{}")
     tiny = model.with_name("tiny")
     shutil.copytree(checkpoint / "tiny_vae", tiny)
     (tiny / "taesd_decoder.pth").write_bytes(b"a pickle")
@@ -182,14 +185,14 @@ def environment(hub: Hub, cache: Path) -> dict[str, str]:
     return kept | {"HF_ENDPOINT": hub.address, "HF_HOME": str(cache), "PYTHONPATH": str(SOURCES)}
 
 
-def command(out: Path, model: str = MODEL) -> list[str]:
-    options = ["--model", model, "--tiny-model", TINY, "--out", str(out)]
+def command(out: Path, model: str = MODEL, *more: str) -> list[str]:
+    options = ["--model", model, "--tiny-model", TINY, "--out", str(out), *more]
     return [sys.executable, "-m", "darkroom_bundle.hub", *options]
 
 
-def fetch(hub: Hub, folder: Path, model: str = MODEL) -> subprocess.CompletedProcess:
+def fetch(hub: Hub, folder: Path, model: str = MODEL, *more: str) -> subprocess.CompletedProcess:
     return subprocess.run(
-        command(folder / "links", model), env=environment(hub, folder / "cache"), capture_output=True, text=True
+        command(folder / "links", model, *more), env=environment(hub, folder / "cache"), capture_output=True, text=True
     )
 
 
@@ -206,6 +209,25 @@ def test_takes_the_files_that_the_compiler_reads_in_half_precision(hub, tmp_path
         f"{MODEL}/vae/diffusion_pytorch_model.fp16.safetensors",
         f"{TINY}/diffusion_pytorch_model.safetensors",
     }
+
+
+def test_the_safety_checker_is_taken_where_it_is_asked_for(hub, tmp_path):
+    result = fetch(hub, tmp_path, MODEL, "--safety")
+
+    assert result.returncode == 0, result.stderr
+    links = tmp_path / "links"
+    assert {path.name for path in (links / "safety_checker").iterdir()} == {"config.json", "model.safetensors"}
+    assert (links / "safety_checker/model.safetensors").read_bytes() == b"a checker"
+    assert (links / "feature_extractor/preprocessor_config.json").is_file()
+    # diffusers, which is compared with, goes without
+    assert "safety_checker" not in json.loads((links / "model_index.json").read_text("utf-8"))
+
+
+def test_a_checkpoint_without_a_safety_checker_is_told(checkpoint, tmp_path):
+    result = run("darkroom_bundle.hub", "--checkpoint", checkpoint, "--safety", "--out", tmp_path / "links")
+
+    assert result.returncode == 2
+    assert result.stderr == f"error: {checkpoint} has no safety checker: safety_checker or feature_extractor is missing\n"
 
 
 def test_what_was_downloaded_is_a_checkpoint(hub, checkpoint, tmp_path):

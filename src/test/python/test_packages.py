@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, UNet2DConditionModel
 from torch._inductor.decomposition import select_decomp_table
 
 from darkroom_bundle import kernels, packages
-from darkroom_bundle.packages import Graph, PackageError, graphs, write_packages
+from darkroom_bundle.packages import Graph, PackageError, graphs, random_inputs, write_packages
 from darkroom_bundle.unet import UNet
 from darkroom_bundle.vae import decoder, encoder
 
@@ -109,6 +109,21 @@ def test_every_module_has_a_graph_for_every_batch_and_size():
     }
     # two of the UNet, two decoders and the one encoder that the bundle has, and one without a size
     assert len(files) == 5 * 2 * 2 + 2
+
+
+def test_the_unet_has_graphs_for_every_length_of_prompts():
+    manifest = {
+        "sizes": [{"width": 512, "height": 512}], "batchSizes": [2], "textLengths": [77, 154, 231], "files": {},
+    }  # fmt: skip
+    steps = [graph for graph in graphs(manifest) if graph.module == "unet.pt"]
+    assert [graph.file for graph in steps] == [
+        "unet-guided-2-512x512-231.pt2", "unet-2-512x512-231.pt2", "unet-guided-2-512x512-154.pt2",
+        "unet-2-512x512-154.pt2", "unet-guided-2-512x512.pt2", "unet-2-512x512.pt2",
+    ]  # fmt: skip
+    inputs = [random_inputs(graph, manifest | {"embeddingSize": 8}, "cpu") for graph in steps]
+    assert [embeddings.shape for _, _, _, embeddings, _ in inputs] == [
+        (rows, length, 8) for length in (231, 154, 77) for rows in (4, 2)
+    ]
 
 
 @pytest.fixture

@@ -132,7 +132,10 @@ def test_a_worker_with_a_newer_torch():
 
 @pytest.mark.parametrize(
     ("option", "value"),
-    (("--size", "100x128"), ("--size", "big"), ("--batch-size", "0"), ("--dtype", "int8"), ("--worker-torch", "new")),
+    (
+        ("--size", "100x128"), ("--size", "big"), ("--batch-size", "0"), ("--dtype", "int8"), ("--tokens", "100"),
+        ("--tokens", "77,693"), ("--worker-torch", "new"),
+    ),
 )
 def test_a_wrong_option(capsys, checkpoint, tmp_path, option, value):
     with pytest.raises(SystemExit) as exit:

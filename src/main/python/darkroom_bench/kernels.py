@@ -54,7 +54,9 @@ def of_image(profile: str, batch: int, counted: dict[Graph, Counted]) -> Counted
         (decoder, None): 1,
     }
     times = {part: count for part, count in times.items() if count}
-    own = {(graph.module, graph.guided): graph for graph in counted if graph.batchSize == batch}
+    own = {
+        (graph.module, graph.guided): graph for graph in counted if graph.batchSize == batch and graph.tokens is None
+    }
     if not times.keys() <= own.keys():
         return {}
     parts = [(count, counted[own[part]]) for part, count in times.items()]

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from .format import ADAPTER_NAME, ENCODERS, LARGEST_SCALE, LATENT_SCALE, parse_size
+from .format import ADAPTER_NAME, ENCODERS, LARGEST_SCALE, LATENT_SCALE, TEXT_LENGTH, parse_size, parse_text_lengths
 
 # what the worker's CPU engine ships (DJL 0.35)
 WORKER_TORCH = "2.7.1"
@@ -97,6 +97,7 @@ def _compile(options: argparse.Namespace) -> int:
             getattr(torch, options.dtype),
             options.timestep_spacing,
             options.variant,
+            options.safety,
         )
         for lora, scale in options.lora or ():
             progress(f"fusing {lora} at {scale:g}")
@@ -109,6 +110,7 @@ def _compile(options: argparse.Namespace) -> int:
             source=options.source or name,
             sizes=options.size or [(width * LATENT_SCALE, height * LATENT_SCALE)],
             batch_sizes=sorted(set(options.batch_size or (1, 2, 4, 8))),
+            text_lengths=options.tokens,
             few_steps=options.few_steps or checkpoint.few_steps,
             encoders=[name for name in ENCODERS if name not in (options.without_encoder or ())],
         )
@@ -116,6 +118,8 @@ def _compile(options: argparse.Namespace) -> int:
             for model in (checkpoint.unet, checkpoint.vae, checkpoint.tiny_vae):
                 model.to(device=options.packages, memory_format=torch.channels_last)
             checkpoint.text_encoder.to(options.packages)
+            if checkpoint.safety:
+                checkpoint.safety.checker.to(options.packages)
         write_bundle(checkpoint, offer, options.out, progress)
         if options.packages:
             del checkpoint
@@ -160,6 +164,14 @@ def _parser() -> argparse.ArgumentParser:
         help="a batch size offered; repeatable (default: 1, 2, 4 and 8)",
     )
     compile_.add_argument(
+        "--tokens",
+        type=parse_text_lengths,
+        default=[TEXT_LENGTH],
+        metavar="N,N",
+        help=f"tokens of prompts offered, multiples of {TEXT_LENGTH}: a prompt beyond is read as several texts, their "
+        f"embeddings joined, as 77,154,231 offers; what is longer is cut (default: {TEXT_LENGTH} alone)",
+    )
+    compile_.add_argument(
         "--dtype",
         choices=("float32", "float16"),
         help="weights and arithmetic of the modules; what crosses their borders stays float32 (default: float32)",
@@ -195,6 +207,11 @@ def _parser() -> argparse.ArgumentParser:
         action="append",
         help="leave out a VAE's encoder, as where it was not trained: pictures are then encoded by the other one alone; "
         "without both the worker cannot start from a picture; repeatable",
+    )
+    compile_.add_argument(
+        "--safety",
+        action="store_true",
+        help="also the checkpoint's safety_checker with its feature_extractor, by which the worker can flag or withhold images",
     )
     compile_.add_argument("--variant", help="of the checkpoint's weight files, e.g. fp16")
     compile_.add_argument(

@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 
 from .checkpoint import Checkpoint
 from .format import ENCODERS, FORMAT, LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
-from .modules import decoder_module, denoising_module, encoder_module, text_encoder_module
+from .modules import decoder_module, denoising_module, encoder_module, safety_module, text_encoder_module
 from .torchscript import save_module, torch_version
 from .verification import verify
 
@@ -19,6 +19,7 @@ from .verification import verify
 class Offer:
     """What the manifest says of the bundle: its name, its source in words, the sizes (pixels) and batch sizes.
 
+    `text_lengths`: tokens of prompts, ascending, of which the first is the text encoder's own.
     `few_steps`: whether its weights draw in few steps without guidance.
     `encoders`: of the VAEs, those that it gets: `full`, `tiny`.
     """
@@ -27,6 +28,7 @@ class Offer:
     source: str
     sizes: Sequence[tuple[int, int]]
     batch_sizes: Sequence[int]
+    text_lengths: Sequence[int] = (TEXT_LENGTH,)
     few_steps: bool = False
     encoders: Sequence[str] = ENCODERS
 
@@ -48,6 +50,8 @@ def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress
         modules["vae_encoder.pt"] = lambda: encoder_module(checkpoint.vae)
     if "tiny" in offer.encoders:
         modules["tiny_encoder.pt"] = lambda: encoder_module(checkpoint.tiny_vae)
+    if (safety := checkpoint.safety) is not None:
+        modules["safety_checker.pt"] = lambda: safety_module(safety)
     for name, compile_module in modules.items():
         progress(name)
         save_module(compile_module(), directory / name)
@@ -67,6 +71,7 @@ def write_bundle(checkpoint: Checkpoint, offer: Offer, directory: Path, progress
         "latentChannels": LATENT_CHANNELS,
         "latentScale": LATENT_SCALE,
         "textLength": TEXT_LENGTH,
+        **({"textLengths": list(offer.text_lengths)} if len(offer.text_lengths) > 1 else {}),
         "embeddingSize": checkpoint.unet.config.cross_attention_dim,
         "tokens": {
             "start": tokenizer.bos_token_id,

@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, AutoencoderTiny, PNDMScheduler, UNet2DConditionModel
+from diffusers.pipelines.stable_diffusion.safety_checker import StableDiffusionSafetyChecker
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from .format import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
+from .safety import FeatureExtraction
 
 
 class CheckpointError(Exception):
@@ -20,6 +22,14 @@ class CheckpointError(Exception):
     def __init__(self, part: str, problem: str):
         super().__init__(f"{part}: {problem}")
         self.part = part
+
+
+@dataclass(frozen=True)
+class Safety:
+    """A checkpoint's safety checker and what it looks at."""
+
+    checker: StableDiffusionSafetyChecker
+    extraction: FeatureExtraction
 
 
 @dataclass(frozen=True)
@@ -35,6 +45,8 @@ class Checkpoint:
     vocabulary: dict[str, Any] | None
     # whether its weights draw in few steps without guidance, as its own scheduler says
     few_steps: bool
+    # only where it was asked for
+    safety: Safety | None = None
 
 
 def load_checkpoint(
@@ -43,6 +55,7 @@ def load_checkpoint(
     dtype: torch.dtype = torch.float32,
     timestep_spacing: str | None = None,
     variant: str | None = None,
+    with_safety: bool = False,
 ) -> Checkpoint:
     """Loads and checks a checkpoint.
 
@@ -50,6 +63,7 @@ def load_checkpoint(
     :param tiny_directory: holds the Tiny VAE (`AutoencoderTiny`)
     :param timestep_spacing: instead of the scheduler configuration's own
     :param variant: of the weight files, as diffusers calls it (`fp16` for `….fp16.safetensors`)
+    :param with_safety: also its safety checker, `safety_checker` and `feature_extractor`
     :raises CheckpointError: a part is missing, unreadable, or not of Stable Diffusion 1's shape
     """
     if not directory.is_dir():
@@ -61,6 +75,8 @@ def load_checkpoint(
     # every configuration is checked before any weights are read: an answer in a second, not after gigabytes
     folders = {part: directory / part for part in ("tokenizer", "text_encoder", "unet", "vae", "scheduler")}
     folders["tiny_vae"] = tiny_directory
+    if with_safety:
+        folders |= {part: directory / part for part in ("safety_checker", "feature_extractor")}
     for part, folder in folders.items():
         if not folder.is_dir():
             raise CheckpointError(part, f"the directory {folder} does not exist")
@@ -72,6 +88,11 @@ def load_checkpoint(
     _check_unet(unet, text)
     _check_vae(vae)
     _check_tiny_vae(tiny)
+    extraction = None
+    if with_safety:
+        _model_config(folders, "safety_checker", "StableDiffusionSafetyChecker")
+        with _reading("feature_extractor"):
+            extraction = FeatureExtraction.read(folders["feature_extractor"] / "preprocessor_config.json")
     sampling = _config(folders["scheduler"], "scheduler_config.json", "scheduler")
     scheduler = _scheduler(sampling, timestep_spacing)
 
@@ -79,6 +100,8 @@ def load_checkpoint(
         options = {"torch_dtype": dtype, "low_cpu_mem_usage": False, "variant": variant}
         if model is CLIPTextModel:
             options = {"dtype": dtype, "variant": variant, "attn_implementation": "sdpa"}
+        elif model is StableDiffusionSafetyChecker:
+            options = {"dtype": dtype, "variant": variant}
         with _reading(part):
             loaded, report = model.from_pretrained(
                 folders[part], use_safetensors=True, local_files_only=True, output_loading_info=True, **options
@@ -98,6 +121,7 @@ def load_checkpoint(
         scheduler=scheduler,
         vocabulary=_config(directory, vocabulary.name, "vocabulary") if vocabulary.exists() else None,
         few_steps=sampling.get("_class_name") == "LCMScheduler",
+        safety=Safety(load(StableDiffusionSafetyChecker, "safety_checker"), extraction) if extraction else None,
     )
 
 

@@ -9,6 +9,7 @@ import argparse
 import json
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
@@ -20,6 +21,9 @@ TINY_WEIGHTS = "diffusion_pytorch_model"
 # half the bytes, and the type that a GPU computes in
 VARIANTS = (".fp16", "")
 OTHERS = ("tokenizer", "scheduler")
+# the safety checker's, which is fetched where it is asked for
+SAFETY = {"safety_checker": "model"}
+EXTRACTOR = "feature_extractor"
 
 
 class HubError(Exception):
@@ -31,17 +35,22 @@ def weights_of(name: str, files: set[str], variants: tuple[str, ...]) -> str | N
     return next((file for variant in variants if (file := f"{name}{variant}.safetensors") in files), None)
 
 
-def files_of_checkpoint(repository: str, files: set[str]) -> set[str]:
-    """Those of a repository's files that the compiler reads."""
+def files_of_checkpoint(repository: str, files: set[str], safety: bool = False) -> set[str]:
+    """Those of a repository's files that the compiler reads.
+
+    :param safety: the safety checker's among them
+    """
     if "model_index.json" not in files:
         raise HubError(f"{repository} is no checkpoint in diffusers layout: it has no model_index.json")
-    wanted = {"model_index.json"} | {f for f in files if f.split("/")[0] in OTHERS and f.endswith((".json", ".txt"))}
+    others = (*OTHERS, EXTRACTOR) if safety else OTHERS
+    parts = WEIGHTS | SAFETY if safety else WEIGHTS
+    wanted = {"model_index.json"} | {f for f in files if f.split("/")[0] in others and f.endswith((".json", ".txt"))}
     # all parts in one variant
     for variant in VARIANTS:
-        weights = {f"{part}/{name}{variant}.safetensors" for part, name in WEIGHTS.items()}
+        weights = {f"{part}/{name}{variant}.safetensors" for part, name in parts.items()}
         if weights <= files:
-            return wanted | weights | {f"{part}/config.json" for part in WEIGHTS} | _tiny(files, "tiny_vae/")
-    raise HubError(f"{repository} lacks weights in safetensors format for {', '.join(WEIGHTS)}")
+            return wanted | weights | {f"{part}/config.json" for part in parts} | _tiny(files, "tiny_vae/")
+    raise HubError(f"{repository} lacks weights in safetensors format for {', '.join(parts)}")
 
 
 def files_of_tiny(repository: str, files: set[str]) -> set[str]:
@@ -83,24 +92,29 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def assemble(checkpoint: Path, tiny: Path, out: Path) -> None:
-    """Links what the compiler reads of a checkpoint, and the Tiny VAE, into one folder, in place of what is there."""
+def assemble(checkpoint: Path, tiny: Path, out: Path, safety: bool = False) -> None:
+    """Links what the compiler reads of a checkpoint, and the Tiny VAE, into one folder, in place of what is there.
+
+    :param safety: the safety checker among it
+    """
     if not (checkpoint / "model_index.json").is_file():
         raise HubError(f"{checkpoint} is no checkpoint in diffusers layout: it has no model_index.json")
     if not (tiny / "config.json").is_file():
         raise HubError(f"{tiny} is no Tiny VAE in diffusers layout: it has no config.json")
+    if safety and not all((checkpoint / part).is_dir() for part in (*SAFETY, EXTRACTOR)):
+        raise HubError(f"{checkpoint} has no safety checker: {' or '.join((*SAFETY, EXTRACTOR))} is missing")
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    # without what is not linked, as a safety checker, so that diffusers loads the folder
+    # without what is not linked, and without a safety checker, so that diffusers loads the folder and draws no black picture
     index = json.loads((checkpoint / "model_index.json").read_text("utf-8"))
     kept = {name: value for name, value in index.items() if name.startswith("_") or name in (*WEIGHTS, *OTHERS)}
     (out / "model_index.json").write_text(json.dumps(kept, indent=2) + "\n", "utf-8")
     # as old as what it is made of, as all the links are
     shutil.copystat(checkpoint / "model_index.json", out / "model_index.json")
-    for name in (*OTHERS, "vocabulary.json"):
+    for name in (*OTHERS, *((EXTRACTOR,) if safety else ()), "vocabulary.json"):
         if (checkpoint / name).exists():
             (out / name).symlink_to((checkpoint / name).absolute())
-    for part, name in WEIGHTS.items():
+    for part, name in (WEIGHTS | SAFETY if safety else WEIGHTS).items():
         files = {path.name for path in (checkpoint / part).glob("*")}
         chosen = weights_of(name, files, VARIANTS[::-1])
         (out / part).mkdir()
@@ -117,6 +131,7 @@ def main() -> int:
     parser.add_argument("--tiny", type=Path, metavar="DIR", help="a Tiny VAE; default: tiny_vae in the checkpoint")
     parser.add_argument("--model", metavar="REPOSITORY", help="downloaded unless there is a --checkpoint")
     parser.add_argument("--tiny-model", metavar="REPOSITORY", help="downloaded where there is no other Tiny VAE")
+    parser.add_argument("--safety", action="store_true", help="with the checkpoint's safety checker")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="the folder of links")
     options = parser.parse_args()
     if not (options.checkpoint or options.model):
@@ -126,12 +141,12 @@ def main() -> int:
             checkpoint, source = options.checkpoint, options.checkpoint.resolve().name
             name = source
         else:
-            checkpoint, revision = download(options.model, files_of_checkpoint)
+            checkpoint, revision = download(options.model, partial(files_of_checkpoint, safety=options.safety))
             name, source = options.model.split("/")[-1], f"{options.model} at {revision}"
         tiny = options.tiny or checkpoint / "tiny_vae"
         if not options.tiny and not tiny.is_dir() and options.tiny_model:
             tiny, _ = download(options.tiny_model, files_of_tiny)
-        assemble(checkpoint, tiny, options.out)
+        assemble(checkpoint, tiny, options.out, options.safety)
     except (HubError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

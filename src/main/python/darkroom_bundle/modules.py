@@ -12,7 +12,9 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from torch import Tensor, nn
 from transformers import CLIPTextModel
 
+from .checkpoint import Safety
 from .format import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
+from .safety import Features, Margins, SafetyChecker
 from .unet import UNet
 from .vae import decoder as vae_decoder
 from .vae import encoder as vae_encoder
@@ -40,7 +42,7 @@ class TextEncoder(nn.Module):
 
 
 class NoisePrediction(nn.Module):
-    """The UNet between float32 borders: scaled sample [N, 4, h, w], timestep [1], embeddings [N, 77, C] → noise."""
+    """The UNet between float32 borders: scaled sample [N, 4, h, w], timestep [1], embeddings [N, T, C] → noise."""
 
     def __init__(self, unet: UNet2DConditionModel):
         super().__init__()
@@ -158,6 +160,14 @@ def encoder_module(vae: AutoencoderKL | AutoencoderTiny) -> torch.jit.ScriptModu
     if isinstance(vae, AutoencoderTiny):
         return _trace(TinyEncoder(vae), pixels)
     return _trace(Encoder(vae), pixels, torch.randn(2, LATENT_CHANNELS, 6, 7))
+
+
+def safety_module(safety: Safety) -> torch.jit.ScriptModule:
+    height, width = safety.extraction.crop
+    margins = _trace(Margins(safety.checker), torch.randn(2, 3, height, width))
+    # scripted, since what is cut from an image follows from its size
+    features = torch.jit.script(Features(safety.extraction).to(safety.checker.device).eval())
+    return torch.jit.script(SafetyChecker(features, margins).eval())
 
 
 def _trace(module: nn.Module, *inputs: Tensor) -> torch.jit.ScriptModule:

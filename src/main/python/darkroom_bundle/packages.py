@@ -54,26 +54,33 @@ class PackageError(Exception):
 
 @dataclass(frozen=True)
 class Graph:
-    """One module at one batch size and, but for the text encoder, one image size (pixels)."""
+    """One module at one batch size and, but for the text encoder, one image size (pixels).
+
+    `tokens`: of the UNet's embeddings, where they are not the text encoder's own length.
+    """
 
     module: str
     batchSize: int
     width: int | None = None
     height: int | None = None
     guided: bool | None = None
+    tokens: int | None = None
 
     @property
     def file(self) -> str:
         size = "" if self.width is None else f"-{self.width}x{self.height}"
-        return f"{self.module.removesuffix('.pt')}{'-guided' if self.guided else ''}-{self.batchSize}{size}.pt2"
+        tokens = "" if self.tokens is None else f"-{self.tokens}"
+        return f"{self.module.removesuffix('.pt')}{'-guided' if self.guided else ''}-{self.batchSize}{size}{tokens}.pt2"
 
 
 def graphs(manifest: dict) -> Iterator[Graph]:
     """All graphs of a bundle, those that compile longest first."""
     sizes = [(size["width"], size["height"]) for size in manifest["sizes"]]
     batches = sorted(manifest["batchSizes"], reverse=True)
-    for guided in (True, False):
-        yield from (Graph("unet.pt", batch, *size, guided) for size in sizes for batch in batches)
+    longer = [length for length in manifest.get("textLengths", ()) if length != TEXT_LENGTH]
+    for tokens in (*reversed(longer), None):
+        for guided in (True, False):
+            yield from (Graph("unet.pt", batch, *size, guided, tokens) for size in sizes for batch in batches)
     encoders = [module for module in ("vae_encoder.pt", "tiny_encoder.pt") if module in manifest["files"]]
     for module in ("vae_decoder.pt", "tiny_decoder.pt", *encoders):
         yield from (Graph(module, batch, *size) for size in sizes for batch in batches)
@@ -287,7 +294,7 @@ def random_inputs(graph: Graph, manifest: dict, device: str) -> tuple[Tensor, ..
     if graph.guided is None:
         return (torch.randn(latents, generator=generator).to(device),)
     rows = 2 * batch if graph.guided else batch
-    embeddings = torch.randn(rows, TEXT_LENGTH, manifest["embeddingSize"], generator=generator)
+    embeddings = torch.randn(rows, graph.tokens or TEXT_LENGTH, manifest["embeddingSize"], generator=generator)
     # a step of DPM-Solver++ about half way
     coefficients = torch.tensor([501.0, 1.0, 7.5, 1.6, -1.3, 0.75, 0.35, -0.1, 0.1])
     noise = (torch.randn(latents, generator=generator) for _ in range(3))

@@ -99,7 +99,7 @@ class TransformerBlock(nn.Module):
 
 
 class UNet(nn.Module):
-    """sample [B, 4, h, w], timestep [1] float32, embeddings [B or 2B, 77, C] → noise, one row for each of the embeddings."""
+    """sample [B, 4, h, w], timestep [1] float32, embeddings [B or 2B, T, C] → noise, one row for each of the embeddings."""
 
     def __init__(self, unet: UNet2DConditionModel):
         super().__init__()

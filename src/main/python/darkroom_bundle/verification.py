@@ -8,14 +8,18 @@ from diffusers import AutoencoderKL, AutoencoderTiny, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextModel
 
-from .checkpoint import Checkpoint
+from .checkpoint import Checkpoint, Safety
 from .format import LATENT_CHANNELS, LATENT_SCALE, TEXT_LENGTH
+from .safety import Features, cosine_distance
 
 # (batch, latent height, latent width)
 SHAPES = ((1, 16, 16), (3, 8, 24))
 
 # the largest ‖error‖ / ‖value‖ allowed; float16 keeps 11 bits and sums in another order
 TOLERANCE = {torch.float32: 1e-5, torch.float16: 2e-2}
+
+# the same of scores of the safety checker, which are cosines to three decimals
+SCORE_TOLERANCE = {torch.float32: 1.5e-3, torch.float16: 1e-2}
 
 
 class VerificationError(Exception):
@@ -37,6 +41,8 @@ def verify(checkpoint: Checkpoint, directory: Path, modules: Collection[str]) ->
     for name, vae in (("vae_encoder.pt", checkpoint.vae), ("tiny_encoder.pt", checkpoint.tiny_vae)):
         if name in modules:
             _verify_encoder(directory / name, vae, generator)
+    if checkpoint.safety is not None:
+        _verify_safety(directory / "safety_checker.pt", checkpoint.safety, generator)
 
 
 def _verify_text_encoder(path: Path, model: CLIPTextModel, generator: torch.Generator) -> None:
@@ -48,11 +54,11 @@ def _verify_text_encoder(path: Path, model: CLIPTextModel, generator: torch.Gene
 
 def _verify_step(path: Path, model: UNet2DConditionModel, generator: torch.Generator) -> None:
     module = torch.jit.load(path, map_location=model.device)
-    for batch, height, width in SHAPES:
+    for texts, (batch, height, width) in enumerate(SHAPES, 1):
         size = (batch, LATENT_CHANNELS, height, width)
         sample, previous, noise = (torch.randn(size, generator=generator).to(model.device) for _ in range(3))
         for rows in (batch, 2 * batch):
-            embeddings = torch.randn(rows, TEXT_LENGTH, model.config.cross_attention_dim, generator=generator)
+            embeddings = torch.randn(rows, texts * TEXT_LENGTH, model.config.cross_attention_dim, generator=generator)
             embeddings = embeddings.to(model.device)
             scaled = torch.cat([0.5 * sample] * (rows // batch))
             epsilon = model(scaled.to(model.dtype), 501, embeddings.to(model.dtype)).sample.float()
@@ -93,6 +99,27 @@ def _verify_encoder(path: Path, model: AutoencoderKL | AutoencoderTiny, generato
             actual = module(pixels, noise)
             expected = encoded.latent_dist.mean.float() + encoded.latent_dist.std.float() * noise
         _compare(path, actual, model.config.scaling_factor * expected.float(), model.dtype)
+
+
+def _verify_safety(path: Path, safety: Safety, generator: torch.Generator) -> None:
+    checker = safety.checker
+    module = torch.jit.load(path, map_location=checker.device)
+    features = Features(safety.extraction).to(checker.device)
+    for batch, height, width in SHAPES:
+        size = (batch, height * LATENT_SCALE, width * LATENT_SCALE, 3)
+        pixels = torch.randint(256, size, dtype=torch.uint8, generator=generator).to(checker.device)
+        embeddings = checker.visual_projection(checker.vision_model(features(pixels).to(checker.dtype)).pooler_output)
+        special, concepts = (
+            cosine_distance(embeddings, embeds).float() - thresholds.float()
+            for embeds, thresholds in (
+                (checker.special_care_embeds, checker.special_care_embeds_weights),
+                (checker.concept_embeds, checker.concept_embeds_weights),
+            )
+        )
+        care = (special.round(decimals=3) > 0).any(dim=1)
+        error = (module(pixels) - (concepts.amax(dim=1) + 0.01 * care)).abs().max().item()
+        if not error <= SCORE_TOLERANCE[checker.dtype]:
+            raise VerificationError(f"{path.name}: a score differs from the checkpoint's checker by {error:.1e}")
 
 
 def relative_error(actual: Tensor, expected: Tensor) -> float:

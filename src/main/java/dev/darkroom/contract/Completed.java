@@ -8,13 +8,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.TreeMap;
 
 /**
  * The images are in the object store: the data of {@code dev.darkroom.image.completed.v1}.
  *
  * @param requestId identity of the request
- * @param images in the order of their seeds
+ * @param images those that are stored, in the order of their seeds; at least one
+ * @param withheld those that are not, in the same order; left out if there is none
  * @param parameters what the images were generated with, nothing left to defaults
  * @param timings where the time went
  * @param vram the device's memory; empty on a CPU
@@ -25,6 +27,7 @@ import java.util.TreeMap;
 public record Completed(
         String requestId,
         List<Image> images,
+        @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Withheld> withheld,
         Parameters parameters,
         Timings timings,
         Optional<Vram> vram,
@@ -34,6 +37,7 @@ public record Completed(
 
     public Completed {
         images = List.copyOf(images);
+        withheld = withheld == null ? List.of() : List.copyOf(withheld);
         metadata = metadata == null ? Map.of() : Collections.unmodifiableMap(new TreeMap<>(metadata));
     }
 
@@ -54,9 +58,10 @@ public record Completed(
      * @param width in pixels
      * @param height in pixels
      * @param seed the seed that its noise was drawn from
+     * @param safety what the safety checker says of it; empty where it was not asked
      */
     public record Image(String bucket, String key, String uri, String etag, String sha256, long bytes, int width,
-            int height, long seed) {
+            int height, long seed, Optional<Safety> safety) {
     }
 
     /**
@@ -79,17 +84,20 @@ public record Completed(
      * @param seed seed of the first image
      * @param count number of images
      * @param output the files
-     * @param promptTruncated whether a prompt was longer than the text encoder reads and was cut
+     * @param promptTruncated whether a prompt was longer than what is read and was cut
+     * @param promptTokens tokens that were read of each prompt, with start, end and padding; empty in events from before there
+     *     were longer prompts
      */
     public record Parameters(String prompt, String negativePrompt, String promptSyntax, String profile, int width,
             int height, int steps, String scheduler, Guidance guidance, String decoder,
             @JsonInclude(JsonInclude.Include.NON_EMPTY) List<Adapter> adapters, Optional<InputImage> image,
-            Optional<ObjectReference> mask, long seed, int count, Output output, boolean promptTruncated) {
+            Optional<ObjectReference> mask, long seed, int count, Output output, boolean promptTruncated,
+            OptionalInt promptTokens) {
 
         /** The same, of images that started from a request's picture. */
         public Parameters startedFrom(Optional<InputImage> picture, Optional<ObjectReference> maskOfIt) {
             return new Parameters(prompt, negativePrompt, promptSyntax, profile, width, height, steps, scheduler, guidance,
-                    decoder, adapters, picture, maskOfIt, seed, count, output, promptTruncated);
+                    decoder, adapters, picture, maskOfIt, seed, count, output, promptTruncated, promptTokens);
         }
 
         public Parameters {
@@ -123,6 +131,7 @@ public record Completed(
      * @param sourceEncoding from pictures to the latents that the images start from; empty if they start from noise
      * @param denoising the denoising loop
      * @param decoding from latents to pixels in host memory
+     * @param safetyCheck the safety checker on the pixels; empty where it was not asked
      * @param imageEncoding from pixels to the last of the request's files
      * @param upload until the object store has acknowledged the last file
      * @param total from the record's timestamp until now
@@ -130,13 +139,13 @@ public record Completed(
      * @param batchSize images that ran side by side
      */
     public record Timings(double queueWait, OptionalDouble adapterSwitch, double textEncoding,
-            OptionalDouble sourceEncoding, double denoising, double decoding, double imageEncoding, double upload, double total,
-            int steps, int batchSize) {
+            OptionalDouble sourceEncoding, double denoising, double decoding, OptionalDouble safetyCheck,
+            double imageEncoding, double upload, double total, int steps, int batchSize) {
 
         /** The same, now that the files are stored. */
         public Timings stored(Duration upload, Duration total) {
-            return new Timings(queueWait, adapterSwitch, textEncoding, sourceEncoding, denoising, decoding, imageEncoding,
-                    milliseconds(upload), milliseconds(total), steps, batchSize);
+            return new Timings(queueWait, adapterSwitch, textEncoding, sourceEncoding, denoising, decoding, safetyCheck,
+                    imageEncoding, milliseconds(upload), milliseconds(total), steps, batchSize);
         }
 
         /** Milliseconds, to the microsecond; a negative duration, as clocks that differ make it, is none. */

@@ -22,7 +22,9 @@ public enum FailureReason {
     /** The worker died on this request each time that it was tried. */
     TOO_MANY_ATTEMPTS(false),
     /** It was cancelled before its images were stored. Whoever did so does not want it tried again. */
-    CANCELLED(false);
+    CANCELLED(false),
+    /** The safety checker flagged all of its images. The same request has the same images, and another seed has others. */
+    WITHHELD(false);
 
     private final boolean retryable;
 

@@ -19,6 +19,8 @@ import java.util.stream.Collectors;
  * @param compiled whether compiled packages are used where the bundle has them for the device at hand
  * @param adapters what is added to the weights, by name; at most {@value #MOST_ADAPTERS}
  * @param imageToImage how images start from pictures; empty if they start from noise
+ * @param textChunks how many texts of the text encoder's length a prompt is read as, the embeddings joined; 1 is what Stable
+ *     Diffusion was trained on
  */
 public record GenerationParameters(
         int width,
@@ -30,7 +32,8 @@ public record GenerationParameters(
         DecoderName decoder,
         boolean compiled,
         List<LoraAdapter> adapters,
-        Optional<ImageToImage> imageToImage) {
+        Optional<ImageToImage> imageToImage,
+        int textChunks) {
 
     public static final int MOST_ADAPTERS = 3;
 
@@ -52,6 +55,9 @@ public record GenerationParameters(
             throw new UnsupportedParametersException("image.strength", "image.strength is " + imageToImage.get().strength()
                     + " and steps is " + steps + ", of which not one step would run; their product must be at least 1.");
         }
+        if (textChunks < 1) {
+            throw new IllegalArgumentException("A prompt is read as " + textChunks + " texts; there must be at least one.");
+        }
         // The sum is the same in any order, but for its rounding
         adapters = adapters.stream().sorted(Comparator.comparing(LoraAdapter::name)).toList();
         if (adapters.size() > MOST_ADAPTERS) {
@@ -67,7 +73,7 @@ public record GenerationParameters(
     /** Parameters of images that start from noise. */
     public GenerationParameters(int width, int height, int steps, SchedulerName scheduler, double guidanceScale,
             double guidanceCutoff, DecoderName decoder, boolean compiled, List<LoraAdapter> adapters) {
-        this(width, height, steps, scheduler, guidanceScale, guidanceCutoff, decoder, compiled, adapters, Optional.empty());
+        this(width, height, steps, scheduler, guidanceScale, guidanceCutoff, decoder, compiled, adapters, Optional.empty(), 1);
     }
 
     /** Parameters without adapters. */
@@ -93,7 +99,13 @@ public record GenerationParameters(
     /** The same for images that start from pictures. */
     public GenerationParameters startingFrom(ImageToImage pictures) {
         return new GenerationParameters(width, height, steps, scheduler, guidanceScale, guidanceCutoff, decoder, compiled,
-                adapters, Optional.of(pictures));
+                adapters, Optional.of(pictures), textChunks);
+    }
+
+    /** The same for prompts that are read as so many texts. */
+    public GenerationParameters readingTexts(int chunks) {
+        return new GenerationParameters(width, height, steps, scheduler, guidanceScale, guidanceCutoff, decoder, compiled,
+                adapters, imageToImage, chunks);
     }
 
     /** How many steps are guided, counted from the first: each runs the UNet on two embeddings an image. */

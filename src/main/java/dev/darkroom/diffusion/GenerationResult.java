@@ -13,9 +13,11 @@ import java.util.Optional;
  * @param sourceEncoding time from pictures to the latents that images start from; empty if they start from noise
  * @param denoising time of the denoising loop, noise included
  * @param decoding time from latents to pixels in host memory
+ * @param safetyCheck time of the safety checker; empty where it was not asked
  * @param steps inference steps that ran
  * @param batchSize images that ran in one batch; smaller than the number of prompts where the batch was split
- * @param compiled whether compiled packages ran, and nothing else; false where a module ran uncompiled
+ * @param compiled whether compiled packages ran, and nothing else; false where a module ran uncompiled. Of the safety
+ *     checker there is the module alone, which does not count
  * @param memory the device's memory during this batch; empty on a CPU
  */
 public record GenerationResult(
@@ -25,6 +27,7 @@ public record GenerationResult(
         Optional<Duration> sourceEncoding,
         Duration denoising,
         Duration decoding,
+        Optional<Duration> safetyCheck,
         int steps,
         int batchSize,
         boolean compiled,

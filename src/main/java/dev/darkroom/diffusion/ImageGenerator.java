@@ -32,6 +32,14 @@ public interface ImageGenerator extends AutoCloseable {
     void check(GenerationParameters parameters);
 
     /**
+     * The same parameters, with as many texts a prompt as these prompts need, of those that the bundle offers; where even the
+     * most are too few, prompts are cut. Runs nothing. Callable from any thread.
+     *
+     * @throws java.util.concurrent.CancellationException if the generator is closed
+     */
+    GenerationParameters reading(GenerationParameters parameters, List<ImagePrompt> prompts);
+
+    /**
      * Frees the model; callable from any thread, more than once. A batch that is running ends at its next step, and
      * this waits for it. To be called before the JVM exits: libtorch's exit handlers free what a running batch still
      * reads, and the process would crash.

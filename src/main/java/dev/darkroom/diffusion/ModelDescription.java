@@ -13,6 +13,7 @@ import java.util.stream.Collectors;
  * @param engine engine and version, as {@code PyTorch 2.7.1}
  * @param sizes image sizes on offer, the default first
  * @param batchSizes batch sizes on offer, ascending
+ * @param textLengths tokens of prompts on offer, ascending: the text encoder's length, and how often it may be taken
  * @param fewSteps whether the weights, without an adapter, draw in few steps without guidance
  * @param adapters those on offer, by name
  * @param uncompiled why no compiled packages run, a sentence; empty where they do
@@ -24,6 +25,7 @@ public record ModelDescription(
         String engine,
         List<ImageSize> sizes,
         List<Integer> batchSizes,
+        List<Integer> textLengths,
         boolean fewSteps,
         List<AdapterDescription> adapters,
         Optional<String> uncompiled) {
@@ -65,6 +67,11 @@ public record ModelDescription(
     /** The largest batch that can be run at once. */
     public int largestBatch() {
         return batchSizes.get(batchSizes.size() - 1);
+    }
+
+    /** Tokens of each prompt, with start, end and padding. */
+    public int tokens(GenerationParameters parameters) {
+        return parameters.textChunks() * textLengths.get(0);
     }
 
     /** The size of an image unless its request says otherwise. */

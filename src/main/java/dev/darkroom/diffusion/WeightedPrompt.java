@@ -38,6 +38,11 @@ public record WeightedPrompt(List<Fragment> fragments) {
         }
     }
 
+    /** A prompt in which brackets are words, and all words count alike. */
+    public static WeightedPrompt plain(String prompt) {
+        return new WeightedPrompt(List.of(new Fragment(prompt, 1)));
+    }
+
     /**
      * Reads a prompt as AUTOMATIC1111's Stable Diffusion web UI does ({@code modules/prompt_parser.py}): {@code (a)} is 1.1
      * times, {@code [a]} 1/1.1 times and {@code (a:1.3)} 1.3 times as important, brackets within brackets multiply, a

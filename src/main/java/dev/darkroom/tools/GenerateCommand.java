@@ -10,6 +10,7 @@ import dev.darkroom.contract.InputImage;
 import dev.darkroom.contract.Overrides;
 import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
+import dev.darkroom.contract.Safety;
 import dev.darkroom.diffusion.DecoderName;
 import dev.darkroom.diffusion.Fit;
 import dev.darkroom.diffusion.GeneratedImage;
@@ -22,6 +23,7 @@ import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.Profile;
 import dev.darkroom.diffusion.PromptSyntax;
+import dev.darkroom.diffusion.SafetyPolicy;
 import dev.darkroom.diffusion.SchedulerName;
 import dev.darkroom.diffusion.SourceImage;
 import dev.darkroom.diffusion.UnsupportedParametersException;
@@ -190,6 +192,12 @@ public final class GenerateCommand implements Callable<Integer> {
             description = "Images that are denoised together. The bundle's largest batch unless given.")
     private Integer batchSize;
 
+    @Option(names = "--safety", paramLabel = "P", defaultValue = "off", converter = SafetyOption.class,
+            completionCandidates = SafetyOption.class,
+            description = "${COMPLETION-CANDIDATES}: whether the bundle's safety checker looks at the images, and whether what "
+                    + "it flags is written.")
+    private SafetyPolicy safety;
+
     @Option(names = "--bundle", paramLabel = "DIR", defaultValue = "${env:DARKROOM_BUNDLE:-models/mini}",
             showDefaultValue = CommandLine.Help.Visibility.NEVER,
             description = "The model bundle. DARKROOM_BUNDLE's, or models/mini, unless given.")
@@ -210,7 +218,7 @@ public final class GenerateCommand implements Callable<Integer> {
         long begin = System.nanoTime();
         NativeLibraries.announce(progress);
         progress.show("loading the model …");
-        try (DiffusionPipeline pipeline = DiffusionPipeline.load(bundle, device)) {
+        try (DiffusionPipeline pipeline = DiffusionPipeline.load(bundle, device, safety)) {
             // On an interrupt, too, torch has to be done before the JVM exits
             Runtime.getRuntime().addShutdownHook(new Thread(pipeline::close));
             generate(pipeline, images, progress, begin);
@@ -234,29 +242,44 @@ public final class GenerateCommand implements Callable<Integer> {
             throw wrong(e.getMessage());
         }
         List<ImagePrompt> images = withPicture(prompts, parameters);
-        generator.prepare(parameters, Set.of(Math.min(batch, images.size())));
+        generator.prepare(generator.reading(parameters, images.subList(0, 1)), Set.of(Math.min(batch, images.size())));
         ModelDescription model = generator.model();
         progress.end("model %s on %s, %s: loaded in %s".formatted(
                 model.bundle(), model.device(), model.engine(), ProgressLine.since(start)));
         long begin = System.nanoTime();
-        for (int from = 0; from < images.size(); from += batch) {
-            List<ImagePrompt> some = images.subList(from, Math.min(images.size(), from + batch));
+        int withheld = 0;
+        List<ImagePrompt> some = List.of();
+        for (int from = 0; from < images.size(); from += some.size()) {
+            GenerationParameters read = generator.reading(parameters, images.subList(from, from + 1));
+            some = images.subList(from, Math.min(images.size(), from + batch)).stream()
+                    .takeWhile(image -> generator.reading(parameters, List.of(image)).equals(read)).toList();
             String text = "%d of %d images, step".formatted(from, images.size());
             Instant batchStart = Instant.now();
             GenerationResult result = generator.generate(
-                    parameters, some, (step, total) -> progress.show(text, step, total));
+                    read, some, (step, total) -> progress.show(text, step, total));
             for (int i = 0; i < some.size(); i++) {
                 progress.clear();
-                write(from + i, some.get(i), parameters, result, result.images().get(i), generator.model(), batchStart);
+                if (!write(from + i, some.get(i), read, result, result.images().get(i), generator.model(), batchStart)) {
+                    withheld++;
+                }
             }
         }
-        progress.end("%d %s in %s after %s".formatted(
-                images.size(), images.size() == 1 ? "image" : "images", out, ProgressLine.since(begin)));
+        int written = images.size() - withheld;
+        progress.end("%d %s in %s after %s%s".formatted(written, written == 1 ? "image" : "images", out,
+                ProgressLine.since(begin), withheld == 0 ? "" : "; %d flagged and withheld".formatted(withheld)));
     }
 
-    private void write(int index, ImagePrompt image, GenerationParameters parameters, GenerationResult result,
+    /** Says whether the image was written, and not withheld. */
+    private boolean write(int index, ImagePrompt image, GenerationParameters parameters, GenerationResult result,
             GeneratedImage pixels, ModelDescription model, Instant start) throws IOException {
         Provenance provenance = new Provenance(profile.label(), parameters, model, !unmarked);
+        Optional<Safety> said = Provenance.safety(pixels);
+        if (said.filter(of -> !safety.keeps(of.flagged())).isPresent()) {
+            Making making = provenance.making(List.of(pixels), result, Duration.ZERO, Duration.ZERO)
+                    .stored(Duration.ZERO, Duration.between(start, Instant.now()));
+            print(index, Optional.empty(), image, provenance, making, said);
+            return false;
+        }
         Instant encoding = Instant.now();
         byte[] encoded = encoder.encode(format, pixels.width(), pixels.height(), pixels.rgb(),
                 provenance.image(image, Map.of()), provenance.mark(image.prompt()));
@@ -266,12 +289,19 @@ public final class GenerateCommand implements Callable<Integer> {
         Instant written = Instant.now();
         Making making = provenance.making(List.of(pixels), result, Duration.ZERO, Duration.between(encoding, writing))
                 .stored(Duration.between(writing, written), Duration.between(start, written));
+        print(index, Optional.of(file), image, provenance, making, said);
+        return true;
+    }
+
+    private void print(int index, Optional<Path> file, ImagePrompt image, Provenance provenance, Making making,
+            Optional<Safety> said) throws IOException {
         System.out.println(JSON.writeValueAsString(new Line(
                 index,
-                file.toString(),
+                file.map(Path::toString),
                 image.prompt(),
                 image.seed(),
-                provenance.parameters(image, 1, format, pixels.promptTruncated()),
+                said,
+                provenance.parameters(image, 1, format, making.promptTruncated()),
                 making.timings(),
                 making.vram(),
                 making.model(),
@@ -389,8 +419,8 @@ public final class GenerateCommand implements Callable<Integer> {
     }
 
     /** A line of standard output. Where an event has the same thing, it has the same name and form. */
-    private record Line(int index, String file, String prompt, long seed, Completed.Parameters parameters,
-            Completed.Timings timings, Optional<Completed.Vram> vram, Completed.Model model,
+    private record Line(int index, Optional<String> file, String prompt, long seed, Optional<Safety> safety,
+            Completed.Parameters parameters, Completed.Timings timings, Optional<Completed.Vram> vram, Completed.Model model,
             Optional<Completed.Provenance> provenance) {
     }
 
@@ -441,6 +471,13 @@ public final class GenerateCommand implements Callable<Integer> {
     private static final class FitOption extends ByLabel<Fit> {
         FitOption() {
             super("fit", Fit.class);
+        }
+    }
+
+    /** Reads policies by the names that the worker's setting uses. */
+    private static final class SafetyOption extends ByLabel<SafetyPolicy> {
+        SafetyOption() {
+            super("policy", SafetyPolicy.class);
         }
     }
 

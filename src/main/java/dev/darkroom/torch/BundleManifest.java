@@ -13,6 +13,9 @@ import java.util.TreeMap;
  * A bundle's manifest, {@code bundle.json}; {@code docs/bundle.md} says what every value means. Values that the
  * worker does not read are ignored.
  *
+ * @param textLength tokens that the text encoder reads at once
+ * @param textLengths tokens of prompts on offer, each some times {@code textLength}; null, as in older bundles, is
+ *     {@code textLength} alone
  * @param fewSteps whether the weights draw in few steps without guidance; null, as in older bundles, is false
  * @param adapters by name; null is none
  * @param files digest and size of every file, by path relative to the bundle's folder
@@ -30,6 +33,7 @@ public record BundleManifest(
         int latentChannels,
         int latentScale,
         int textLength,
+        List<Integer> textLengths,
         int embeddingSize,
         Tokens tokens,
         SchedulerConfig scheduler,
@@ -55,6 +59,18 @@ public record BundleManifest(
         positive("latentChannels", latentChannels);
         positive("latentScale", latentScale);
         positive("textLength", textLength);
+        textLengths = textLengths == null
+                ? List.of(textLength) : filled("textLengths", textLengths).stream().sorted().toList();
+        if (textLengths.get(0) != textLength) {
+            throw new BundleException("bundle.json: textLengths begins with " + textLengths.get(0) + ", and not with textLength, "
+                    + textLength + ".");
+        }
+        for (int length : textLengths) {
+            if (length % textLength != 0) {
+                throw new BundleException("bundle.json: the text length " + length + " is not a multiple of textLength, "
+                        + textLength + ".");
+            }
+        }
         positive("embeddingSize", embeddingSize);
         batchSizes.forEach(size -> positive("batchSizes", size));
         for (ImageSize size : sizes) {
@@ -85,6 +101,11 @@ public record BundleManifest(
         return batchSizes.get(batchSizes.size() - 1);
     }
 
+    /** As how many texts of the text encoder's length a prompt may be read, ascending; 1 is the first. */
+    public List<Integer> textChunks() {
+        return textLengths.stream().map(length -> length / textLength).toList();
+    }
+
     /** Whether the weights draw in few steps without guidance, as they are or with an adapter. */
     public boolean drawsInFewSteps() {
         return fewSteps || adapters.values().stream().anyMatch(Adapter::fewSteps);
@@ -100,6 +121,11 @@ public record BundleManifest(
             case TINY -> List.of(ModelBundle.TINY_ENCODER, ModelBundle.VAE_ENCODER);
         };
         return encoders.stream().filter(files::containsKey).findFirst();
+    }
+
+    /** Whether the bundle has a safety checker. */
+    public boolean hasSafetyChecker() {
+        return files.containsKey(ModelBundle.SAFETY_CHECKER);
     }
 
     /**

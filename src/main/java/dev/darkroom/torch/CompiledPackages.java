@@ -25,10 +25,14 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
     private static final String MANIFEST = "packages.json";
     private static final int FORMAT = 2;
 
-    /** One package: the module at one batch and size. Values that only the compiler needs are ignored. */
+    /**
+     * One package: the module at one batch and size. Values that only the compiler needs are ignored.
+     *
+     * @param tokens of the embeddings, in a package of the denoising step; null is the bundle's {@code textLength}
+     */
     @JsonIgnoreProperties(ignoreUnknown = true)
     public record Package(String file, String sha256, String module, Boolean guided, Integer batchSize, Integer width,
-            Integer height) {
+            Integer height, Integer tokens) {
 
         public Package {
             if (file == null || sha256 == null || module == null || batchSize == null || (width == null) != (height == null)) {
@@ -37,9 +41,10 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
             }
         }
 
-        GraphKey key() {
+        GraphKey key(int textLength) {
             return new GraphKey(module, Boolean.TRUE.equals(guided), batchSize,
-                    width == null ? Optional.empty() : Optional.of(new ImageSize(width, height)));
+                    width == null ? Optional.empty() : Optional.of(new ImageSize(width, height)),
+                    !module.equals(ModelBundle.UNET) ? 0 : tokens == null ? textLength : tokens);
         }
     }
 
@@ -95,8 +100,9 @@ public record CompiledPackages(Path folder, String architecture, String torchVer
                     + ". Compile them again with torch " + engineVersion + ".");
         }
         manifest.graphs().parallelStream().forEach(graph -> verify(bundle, manifest, folder, graph));
-        return new CompiledPackages(folder, architecture, manifest.torchVersion(),
-                manifest.graphs().stream().collect(Collectors.toUnmodifiableMap(Package::key, Function.identity())));
+        int textLength = bundle.manifest().textLength();
+        return new CompiledPackages(folder, architecture, manifest.torchVersion(), manifest.graphs().stream()
+                .collect(Collectors.toUnmodifiableMap(graph -> graph.key(textLength), Function.identity())));
     }
 
     private static String architectures(ModelBundle bundle) {

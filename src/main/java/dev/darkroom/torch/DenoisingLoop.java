@@ -31,7 +31,7 @@ record DenoisingLoop(
      * Runs every step. On a GPU this returns when the device was told of all steps, not when they are done.
      *
      * @param seeds of the images' noise
-     * @param embeddings of the texts, {@code [2B, 77, C]}, the negative prompts first; {@code [B, 77, C]} where no step is
+     * @param embeddings of the texts, {@code [2B, T, C]}, the negative prompts first; {@code [B, T, C]} where no step is
      *     guided
      * @param pictures that the images start from; empty if they start from noise
      * @param stepDone told of each step, from 1, when the device was told of it: on a GPU some steps ahead of their end

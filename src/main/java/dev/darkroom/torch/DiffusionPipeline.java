@@ -23,6 +23,8 @@ import dev.darkroom.diffusion.LoraAdapter;
 import dev.darkroom.diffusion.MemoryStatistics;
 import dev.darkroom.diffusion.ModelDescription;
 import dev.darkroom.diffusion.NoiseSchedule;
+import dev.darkroom.diffusion.Safety;
+import dev.darkroom.diffusion.SafetyPolicy;
 import dev.darkroom.diffusion.Scheduler;
 import dev.darkroom.diffusion.SourceImage;
 import dev.darkroom.diffusion.StepListener;
@@ -57,18 +59,25 @@ public final class DiffusionPipeline implements ImageGenerator {
     private final Networks networks;
     private final TextEncoder textEncoder;
     private final Adapters adapters;
+    private final boolean checksSafety;
     private final ReentrantLock generating = new ReentrantLock();
     private volatile boolean closed;
     private boolean freed;
 
-    private DiffusionPipeline(ModelBundle bundle, NoiseSchedule schedule, ComputeDevice device) {
+    private DiffusionPipeline(ModelBundle bundle, NoiseSchedule schedule, ComputeDevice device, boolean checksSafety) {
         this.bundle = bundle;
         this.manifest = bundle.manifest();
         this.schedule = schedule;
         this.device = device;
+        this.checksSafety = checksSafety;
         networks = new Networks(bundle, device);
         textEncoder = new TextEncoder(bundle, device, networks);
         adapters = new Adapters(bundle, device, networks);
+    }
+
+    /** Opens a bundle on a device, whose images are not looked at by its safety checker. */
+    public static DiffusionPipeline load(Path folder, DeviceSelection selection) {
+        return load(folder, selection, SafetyPolicy.OFF);
     }
 
     /**
@@ -76,14 +85,22 @@ public final class DiffusionPipeline implements ImageGenerator {
      * The thread that calls this need not be the one that generates.
      *
      * @param folder the bundle's folder
-     * @throws BundleException if the bundle is incomplete, or made for something else than this worker
+     * @param safety whether the bundle's safety checker looks at the images; what becomes of those that it flags is the
+     *     caller's
+     * @throws BundleException if the bundle is incomplete, made for something else than this worker, or has no safety checker
+     *     where one is needed
      * @throws DeviceException if the device is not there or not the required one
      */
-    public static DiffusionPipeline load(Path folder, DeviceSelection selection) {
+    public static DiffusionPipeline load(Path folder, DeviceSelection selection, SafetyPolicy safety) {
         ModelBundle bundle = ModelBundle.read(folder);
+        if (safety.checks() && !bundle.manifest().hasSafetyChecker()) {
+            throw new BundleException("The bundle " + bundle.manifest().name() + " has no safety checker, which the safety "
+                    + "policy " + safety.label() + " needs. Compile it with --safety, or choose the policy "
+                    + SafetyPolicy.OFF.label() + ".");
+        }
         ComputeDevice device = ComputeDevice.open(selection);
         bundle.requireTorch(device.engineVersion());
-        return new DiffusionPipeline(bundle, schedule(bundle.manifest()), device);
+        return new DiffusionPipeline(bundle, schedule(bundle.manifest()), device, safety.checks());
     }
 
     private static NoiseSchedule schedule(BundleManifest manifest) {
@@ -114,6 +131,7 @@ public final class DiffusionPipeline implements ImageGenerator {
         try {
             requireOpen();
             textEncoder.prepare(parameters.compiled());
+            safetyChecker();
             // Beginning with the largest: smaller graphs fit into the memory that it leaves in their common pool
             for (int images : batchSizes.stream().sorted(Comparator.reverseOrder()).toList()) {
                 try {
@@ -146,7 +164,8 @@ public final class DiffusionPipeline implements ImageGenerator {
     @Override
     public ModelDescription model() {
         return new ModelDescription(manifest.name(), bundle.digest(), device.description(), device.engineName(),
-                manifest.sizes(), manifest.batchSizes(), manifest.fewSteps(), offeredAdapters(), networks.uncompiled());
+                manifest.sizes(), manifest.batchSizes(), manifest.textLengths(), manifest.fewSteps(), offeredAdapters(),
+                networks.uncompiled());
     }
 
     private List<AdapterDescription> offeredAdapters() {
@@ -183,6 +202,27 @@ public final class DiffusionPipeline implements ImageGenerator {
     }
 
     @Override
+    public GenerationParameters reading(GenerationParameters parameters, List<ImagePrompt> prompts) {
+        List<Integer> offered = manifest.textChunks();
+        if (offered.size() == 1) {
+            return parameters;
+        }
+        boolean guided = parameters.guidedSteps() > 0;
+        int needed = prompts.stream().mapToInt(prompt -> Math.max(textEncoder.chunks(text(prompt)),
+                guided ? textEncoder.chunks(negative(prompt)) : 1)).max().orElse(1);
+        return parameters.readingTexts(offered.stream().filter(chunks -> chunks >= needed).findFirst()
+                .orElse(offered.get(offered.size() - 1)));
+    }
+
+    private static TextEncoder.Text text(ImagePrompt prompt) {
+        return new TextEncoder.Text(prompt.prompt(), prompt.syntax());
+    }
+
+    private static TextEncoder.Text negative(ImagePrompt prompt) {
+        return new TextEncoder.Text(prompt.negativePrompt(), prompt.syntax());
+    }
+
+    @Override
     public GenerationResult generate(
             GenerationParameters parameters, List<ImagePrompt> prompts, StepListener listener) {
         check(parameters);
@@ -214,8 +254,13 @@ public final class DiffusionPipeline implements ImageGenerator {
         Guidance guidance = Guidance.of(parameters);
         ImageSize size = parameters.size();
         List<Integer> offered = !parameters.compiled() ? List.of() : networks.compiledSizes(
-                batch -> GraphKey.step(guidance.guidedSteps() > 0, batch, size));
+                batch -> GraphKey.step(guidance.guidedSteps() > 0, batch, size, tokens(parameters)));
         return offered.isEmpty() ? BatchSizes.upTo(manifest.largestBatch()) : BatchSizes.of(offered);
+    }
+
+    /** Tokens of a prompt's embeddings. */
+    private int tokens(GenerationParameters parameters) {
+        return parameters.textChunks() * manifest.textLength();
     }
 
     /** The networks of a batch; {@code guided} or {@code unguided} alone where all steps are, or none is. */
@@ -231,8 +276,10 @@ public final class DiffusionPipeline implements ImageGenerator {
         Guidance guidance = Guidance.of(parameters);
         ImageSize size = parameters.size();
         boolean compiled = parameters.compiled();
-        Network first = networks.find(GraphKey.step(guidance.guides(0), batchSize, size), compiled);
-        Network last = networks.find(GraphKey.step(guidance.guides(parameters.stepsToRun() - 1), batchSize, size), compiled);
+        int tokens = tokens(parameters);
+        Network first = networks.find(GraphKey.step(guidance.guides(0), batchSize, size, tokens), compiled);
+        Network last = networks.find(
+                GraphKey.step(guidance.guides(parameters.stepsToRun() - 1), batchSize, size, tokens), compiled);
         String decoder = switch (parameters.decoder()) {
             case FULL -> ModelBundle.VAE_DECODER;
             case TINY -> ModelBundle.TINY_DECODER;
@@ -242,6 +289,10 @@ public final class DiffusionPipeline implements ImageGenerator {
                         .map(encoder -> new PictureEncoder(device, manifest,
                                 networks.find(GraphKey.vae(encoder, batchSize, size), compiled),
                                 encoder.equals(ModelBundle.VAE_ENCODER))));
+    }
+
+    private Optional<SafetyChecker> safetyChecker() {
+        return checksSafety ? Optional.of(new SafetyChecker(networks.module(ModelBundle.SAFETY_CHECKER))) : Optional.empty();
     }
 
     /**
@@ -256,7 +307,7 @@ public final class DiffusionPipeline implements ImageGenerator {
             Stages stages = stages(parameters, batchSize);
             Optional<Duration> switched = adapters.apply(parameters.adapters());
             long start = System.nanoTime();
-            TextEncoder.Embeddings embeddings = encode(manager, filled, guidance, parameters.compiled());
+            TextEncoder.Embeddings embeddings = encode(manager, filled, guidance, parameters);
             device.await(embeddings.hiddenStates());
             long encoded = System.nanoTime();
             List<Long> seeds = filled.stream().map(ImagePrompt::seed).toList();
@@ -274,12 +325,16 @@ public final class DiffusionPipeline implements ImageGenerator {
             device.await(latents);
             long denoised = System.nanoTime();
             NDArray pixels = stages.decoder().run(new NDList(latents), Network.WHOLE).singletonOrThrow();
-            List<GeneratedImage> images = images(parameters, prompts, embeddings.truncated(), pixels);
+            ByteBuffer host = pixels.toByteBuffer(true);
             long decoded = System.nanoTime();
+            Optional<List<Safety>> safety = safetyChecker().map(checker -> checker.check(pixels));
+            List<GeneratedImage> images = images(parameters, prompts, embeddings.truncated(), host, safety);
+            long checked = System.nanoTime();
             progress.batchDone(prompts.size());
             return new GenerationResult(images, switched, Duration.ofNanos(encoded - start),
                     pictures.map(begin -> Duration.ofNanos(started - encoded)), Duration.ofNanos(denoised - started),
-                    Duration.ofNanos(decoded - denoised), parameters.stepsToRun(),
+                    Duration.ofNanos(decoded - denoised), safety.map(said -> Duration.ofNanos(checked - decoded)),
+                    parameters.stepsToRun(),
                     prompts.size(), embeddings.compiled() && stages.compiled(), device.memory());
         } catch (CancellationException e) {
             throw e;
@@ -299,34 +354,35 @@ public final class DiffusionPipeline implements ImageGenerator {
         return whole.last(parameters.stepsToRun());
     }
 
-    /** Embeddings of the negative prompts and then of the prompts, {@code [2B, 77, C]}; of the prompts if none is guided. */
+    /** Embeddings of the negative prompts and then of the prompts, {@code [2B, T, C]}; of the prompts if none is guided. */
     private TextEncoder.Embeddings encode(
-            NDManager manager, List<ImagePrompt> prompts, Guidance guidance, boolean compiled) {
-        Stream<TextEncoder.Text> texts = prompts.stream()
-                .map(prompt -> new TextEncoder.Text(prompt.prompt(), prompt.syntax()));
-        Stream<TextEncoder.Text> negatives = prompts.stream()
-                .map(prompt -> new TextEncoder.Text(prompt.negativePrompt(), prompt.syntax()));
-        return textEncoder.encode(manager,
-                (guidance.guidedSteps() == 0 ? texts : Stream.concat(negatives, texts)).toList(), adapters.ofTexts(), compiled);
+            NDManager manager, List<ImagePrompt> prompts, Guidance guidance, GenerationParameters parameters) {
+        Stream<TextEncoder.Text> texts = prompts.stream().map(DiffusionPipeline::text);
+        Stream<TextEncoder.Text> negatives = prompts.stream().map(DiffusionPipeline::negative);
+        return textEncoder.encode(manager, (guidance.guidedSteps() == 0 ? texts : Stream.concat(negatives, texts)).toList(),
+                parameters.textChunks(), adapters.ofTexts(), parameters.compiled());
     }
 
     /**
      * @param truncated for each text that was encoded, whether it was cut
      * @param pixels uint8 {@code [B, height, width, 3]}
+     * @param safety what the safety checker said of each image, if it was asked
      */
     private static List<GeneratedImage> images(GenerationParameters parameters, List<ImagePrompt> prompts,
-            List<Boolean> truncated, NDArray pixels) {
-        int batchSize = (int) pixels.getShape().get(0);
-        ByteBuffer host = pixels.toByteBuffer(true);
+            List<Boolean> truncated, ByteBuffer pixels, Optional<List<Safety>> safety) {
+        int bytes = 3 * parameters.width() * parameters.height();
+        int batchSize = pixels.remaining() / bytes;
         List<GeneratedImage> images = new ArrayList<>();
         for (int i = 0; i < prompts.size(); i++) {
-            byte[] rgb = new byte[3 * parameters.width() * parameters.height()];
-            host.get(rgb);
+            byte[] rgb = new byte[bytes];
+            pixels.get(rgb);
             boolean cut = false;
             for (int text = i; text < truncated.size(); text += batchSize) {
                 cut |= truncated.get(text);
             }
-            images.add(new GeneratedImage(parameters.width(), parameters.height(), rgb, prompts.get(i).seed(), cut));
+            int image = i;
+            images.add(new GeneratedImage(parameters.width(), parameters.height(), rgb, prompts.get(i).seed(), cut,
+                    safety.map(said -> said.get(image))));
         }
         return images;
     }
@@ -340,6 +396,7 @@ public final class DiffusionPipeline implements ImageGenerator {
                 batches.stream().flatMap(batch -> batch.sourceEncoding().stream()).reduce(Duration::plus),
                 sum(batches, GenerationResult::denoising),
                 sum(batches, GenerationResult::decoding),
+                batches.stream().flatMap(batch -> batch.safetyCheck().stream()).reduce(Duration::plus),
                 last.steps(),
                 batches.stream().mapToInt(GenerationResult::batchSize).max().orElseThrow(),
                 batches.stream().allMatch(GenerationResult::compiled),

@@ -33,6 +33,7 @@ public final class ModelBundle {
     public static final String TINY_DECODER = "tiny_decoder.pt";
     public static final String VAE_ENCODER = "vae_encoder.pt";
     public static final String TINY_ENCODER = "tiny_encoder.pt";
+    public static final String SAFETY_CHECKER = "safety_checker.pt";
 
     static final int FORMAT = 1;
     static final String ARCHITECTURE = "stable-diffusion-1";

@@ -156,7 +156,7 @@ final class Networks implements AutoCloseable {
         if (!key.module().equals(ModelBundle.UNET)) {
             return new NDList(manager.zeros(latents));
         }
-        Shape embeddings = new Shape(key.guided() ? 2 * batch : batch, manifest.textLength(), manifest.embeddingSize());
+        Shape embeddings = new Shape(key.guided() ? 2 * batch : batch, key.tokens(), manifest.embeddingSize());
         return new NDList(manager.zeros(latents), manager.zeros(latents), manager.zeros(latents),
                 manager.zeros(embeddings), manager.zeros(new Shape(StepCoefficients.COUNT)));
     }

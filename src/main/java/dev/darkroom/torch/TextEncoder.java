@@ -40,8 +40,8 @@ final class TextEncoder implements AutoCloseable {
     record Text(String text, PromptSyntax syntax) {
     }
 
-    /** A text, and the adapters that change what it is encoded to. */
-    private record Key(Text text, List<LoraAdapter> adapters) {
+    /** A text, as how many texts of the encoder's length it is read, and the adapters that change what it is encoded to. */
+    private record Key(Text text, int chunks, List<LoraAdapter> adapters) {
     }
 
     /** A text that is not encoded yet, and the sequences that its embedding is blended of: one, unless it is weighted. */
@@ -52,28 +52,34 @@ final class TextEncoder implements AutoCloseable {
         }
     }
 
-    /** The last hidden state of one text, {@code [1, 77, C]}. */
+    /** The last hidden state of one text, {@code [1, T, C]}. */
     private record Embedding(NDArray hiddenState, boolean truncated) {
     }
 
     /**
      * The embeddings of a batch.
      *
-     * @param hiddenStates float32 {@code [N, 77, C]}, in the order of the texts
+     * @param hiddenStates float32 {@code [N, T, C]}, in the order of the texts; T is 77 for each chunk
      * @param truncated for each text, whether it was cut
      * @param compiled whether compiled packages encoded what had to be encoded
      */
     record Embeddings(NDArray hiddenStates, List<Boolean> truncated, boolean compiled) {
     }
 
+    /** As how many texts of the encoder's length a text is read where nothing is cut. Callable from any thread. */
+    int chunks(Text text) {
+        return tokenizer.chunks(prompt(text));
+    }
+
     /**
      * Encodes the texts; the embeddings are attached to {@code manager}.
      *
+     * @param chunks as how many texts of the encoder's length each is read
      * @param adapters that the encoder's weights have added
      * @param compiled whether compiled packages may be used
      */
-    Embeddings encode(NDManager manager, List<Text> texts, List<LoraAdapter> adapters, boolean compiled) {
-        List<Key> keys = texts.stream().map(text -> new Key(text, adapters)).toList();
+    Embeddings encode(NDManager manager, List<Text> texts, int chunks, List<LoraAdapter> adapters, boolean compiled) {
+        List<Key> keys = texts.stream().map(text -> new Key(text, chunks, adapters)).toList();
         boolean ranCompiled = encodeMissing(manager, new LinkedHashSet<>(keys), compiled);
         List<Embedding> embeddings = keys.stream().map(cache::get).toList();
         NDArray hiddenStates = NDArrays.concat(
@@ -98,14 +104,14 @@ final class TextEncoder implements AutoCloseable {
 
     private boolean encodeMissing(NDManager manager, Set<Key> texts, boolean compiled) {
         List<Missing> missing = texts.stream().filter(text -> !cache.containsKey(text))
-                .map(key -> new Missing(key, sequences(key.text()))).toList();
+                .map(key -> new Missing(key, tokenizer.tokenize(prompt(key.text()), key.chunks()))).toList();
         if (missing.isEmpty()) {
             return compiled;
         }
         List<TokenIds> tokens = new ArrayList<>();
         missing.forEach(text -> text.sequences().forEach(sequence -> tokens.add(sequence.tokens())));
         if (missing.stream().anyMatch(Missing::isWeighted)) {
-            tokens.add(tokenizer.tokenize(""));
+            tokens.add(tokenizer.tokenize(WeightedPrompt.plain(""), tokens.get(0).texts().size()).get(0).tokens());
         }
         try (NDManager scope = manager.newSubManager()) {
             List<NDArray> rows = new ArrayList<>();
@@ -123,22 +129,35 @@ final class TextEncoder implements AutoCloseable {
         }
     }
 
-    private List<WeightedTokenIds> sequences(Text text) {
+    private static WeightedPrompt prompt(Text text) {
         return switch (text.syntax()) {
-            case PLAIN -> List.of(WeightedTokenIds.unweighted(tokenizer.tokenize(text.text())));
-            case WEIGHTED -> tokenizer.tokenize(WeightedPrompt.parse(text.text()));
+            case PLAIN -> WeightedPrompt.plain(text.text());
+            case WEIGHTED -> WeightedPrompt.parse(text.text());
         };
     }
 
     /** Adds the hidden state of each sequence to {@code rows}; says whether compiled packages encoded all of them. */
     private boolean run(NDManager scope, List<TokenIds> tokens, List<NDArray> rows, boolean compiled) {
+        List<NDArray> chunks = new ArrayList<>();
+        boolean ranCompiled = encode(scope, tokens.stream().flatMap(sequence -> sequence.texts().stream()).toList(), chunks,
+                compiled);
+        int each = chunks.size() / tokens.size();
+        for (int at = 0; at < chunks.size(); at += each) {
+            rows.add(each == 1 ? chunks.get(at)
+                    : NDArrays.concat(new NDList(chunks.subList(at, at + each)), 1));
+        }
+        return ranCompiled;
+    }
+
+    /** Adds the hidden state of each text to {@code rows}; says whether compiled packages encoded all of them. */
+    private boolean encode(NDManager scope, List<long[]> texts, List<NDArray> rows, boolean compiled) {
         BatchSizes sizes = batchSizes(compiled);
         boolean ranCompiled = compiled;
-        while (rows.size() < tokens.size()) {
-            int batchSize = sizes.next(tokens.size() - rows.size());
-            List<TokenIds> batch = tokens.subList(rows.size(), Math.min(tokens.size(), rows.size() + batchSize));
+        while (rows.size() < texts.size()) {
+            int batchSize = sizes.next(texts.size() - rows.size());
+            List<long[]> batch = texts.subList(rows.size(), Math.min(texts.size(), rows.size() + batchSize));
             Network network = networks.find(GraphKey.textEncoder(batchSize), compiled);
-            long[][] ids = BatchSizes.fill(batch, batchSize).stream().map(TokenIds::ids).toArray(long[][]::new);
+            long[][] ids = BatchSizes.fill(batch, batchSize).toArray(long[][]::new);
             NDList split = network.run(new NDList(scope.create(ids)), Network.WHOLE).singletonOrThrow().split(batchSize);
             // Copies: a row is a view of what the next run overwrites
             split.stream().limit(batch.size()).map(NDArray::duplicate).forEach(row -> {

@@ -1,6 +1,8 @@
 package dev.darkroom.worker;
 
+import dev.darkroom.diffusion.Labelled;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.diffusion.SafetyPolicy;
 import io.smallrye.config.ConfigMapping;
 import io.smallrye.config.WithConverter;
 import io.smallrye.config.WithDefault;
@@ -76,6 +78,9 @@ public interface DarkroomConfig {
 
     /** What images and events say of how the images came about. */
     Provenance provenance();
+
+    /** What becomes of images that the bundle's safety checker flags. */
+    Safety safety();
 
     /** The events' CloudEvents attributes. */
     Events events();
@@ -266,11 +271,33 @@ public interface DarkroomConfig {
         boolean enabled();
     }
 
+    interface Safety {
+        /**
+         * {@code flag}: completed events say of each image whether the bundle's safety checker flags it. {@code withhold}: the
+         * same, and what is flagged is not stored. {@code off}: nobody looks. A bundle without a checker takes nothing else.
+         */
+        @WithDefault("off")
+        @WithConverter(SafetyPolicyConverter.class)
+        SafetyPolicy policy();
+    }
+
     interface Events {
         /** CloudEvents {@code source} of every event of this worker. */
         @WithDefault("/darkroom")
         @Pattern(regexp = "[^\\s\"<>\\\\^`{|}]+", message = "must be a URI reference such as /darkroom, without blanks")
         String source();
+    }
+
+    /** Reads policies by their labels. */
+    final class SafetyPolicyConverter implements Converter<SafetyPolicy> {
+
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public SafetyPolicy convert(String value) {
+            return Labelled.find(SafetyPolicy.class, value.strip()).orElseThrow(() -> new IllegalArgumentException(
+                    "there is no policy " + value + "; there are " + Labelled.all(SafetyPolicy.class)));
+        }
     }
 
     /** Reads profiles by the names that requests use. */

@@ -57,7 +57,7 @@ public class WorkerMetrics {
     public void stage(String stage, Duration duration) {
         Timer.builder("darkroom.stage")
                 .description("Duration of a stage: queue_wait, image_encoding, upload and total of a request; "
-                        + "adapter_switch, text_encoding, denoising and decoding of a batch")
+                        + "adapter_switch, text_encoding, denoising, decoding and safety_check of a batch")
                 .tag("stage", stage)
                 .publishPercentileHistogram()
                 .minimumExpectedValue(Duration.ofMillis(1))
@@ -69,6 +69,11 @@ public class WorkerMetrics {
     public void batch(int images, Duration busy) {
         batchSize.record(images);
         generatorBusy.increment(busy.toNanos() / 1e9);
+    }
+
+    /** The safety checker flagged an image, which was kept or withheld. */
+    public void flagged(boolean withheld) {
+        registry.counter("darkroom.images.flagged", "then", withheld ? "withheld" : "stored").increment();
     }
 
     /** The weights were changed for a batch's adapters. */

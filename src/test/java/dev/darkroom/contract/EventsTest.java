@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -38,18 +39,22 @@ class EventsTest {
     private static final Completed COMPLETED = new Completed(
             "order-4711",
             List.of(new Completed.Image("darkroom", "images/7e/order-4711-0.png",
-                    "s3://darkroom/images/7e/order-4711-0.png", "098f6bcd", DIGEST, 412_345, 512, 512, Long.MIN_VALUE)),
+                    "s3://darkroom/images/7e/order-4711-0.png", "098f6bcd", DIGEST, 412_345, 512, 512, Long.MIN_VALUE,
+                    Optional.of(new Safety(false, -0.052)))),
+            List.of(new Withheld(Long.MIN_VALUE + 1, new Safety(true, 0.017))),
             new Completed.Parameters("schöner 🍎", "", "weighted", "final", 512, 512, 20, "dpmpp-2m",
                     new Completed.Guidance(7.5, 0.4), "tiny", List.of(new Adapter("ink", -0.5)),
                     Optional.of(new InputImage("photos", "rocket.jpg", DIGEST, 0.6, "crop")),
                     Optional.of(new ObjectReference("photos", "mask.png", DIGEST)), Long.MIN_VALUE, 1,
-                    new Completed.Output(ImageFormat.PNG), false),
-            new Completed.Timings(0, OptionalDouble.of(12.5), 1.841, OptionalDouble.of(4.2), 1e-3, 12345678.901, 1e9,
-                    0.1, 3, 20, 1),
+                    new Completed.Output(ImageFormat.PNG), false, OptionalInt.of(154)),
+            new Completed.Timings(0, OptionalDouble.of(12.5), 1.841, OptionalDouble.of(4.2), 1e-3, 12345678.901,
+                    OptionalDouble.of(21.4), 1e9, 0.1, 3, 20, 1),
             Optional.of(new Completed.Vram(2_040_109_465L, 2_147_483_648L, 2_684_354_560L, 85_899_345_920L)),
             new Completed.Model("sd15", DIGEST, "cuda:0 NVIDIA A100-SXM4-80GB", "PyTorch 2.7.1", true),
             Optional.of(Completed.Provenance.ofPrompt("schöner 🍎", false)),
             Map.of("b", "2", "a", "1"));
+    private static final Failed WITHHELD =
+            Failed.withheld("order-4711", List.of(new Withheld(42, new Safety(true, 0.017))), Map.of());
     private static final Failed FAILED = new Failed("order-4711", FailureReason.INVALID_REQUEST, Optional.of("steps"),
             "steps must be a whole number from 1 to 150, but is 1000.", Map.of());
 
@@ -91,7 +96,7 @@ class EventsTest {
 
     @Test
     void anEventTellsItsOutcome() {
-        for (Outcome outcome : List.of(COMPLETED, FAILED)) {
+        for (Outcome outcome : List.of(COMPLETED, FAILED, WITHHELD)) {
             assertThat(Events.outcome(EVENTS.of(outcome, TIME))).isEqualTo(outcome);
         }
     }
@@ -110,7 +115,7 @@ class EventsTest {
                 .getBytes(StandardCharsets.UTF_8)).build();
 
         assertThat(Events.outcome(later)).isEqualTo(
-                new Failed("r", FailureReason.EXPIRED, Optional.empty(), "m", false, Map.of()));
+                new Failed("r", FailureReason.EXPIRED, Optional.empty(), "m", Map.of()));
     }
 
     @Test
@@ -150,10 +155,10 @@ class EventsTest {
     }
 
     static Stream<Arguments> everyKindOfEvent() {
-        Completed onCpu = new Completed("on-cpu", COMPLETED.images(), COMPLETED.parameters(),
+        Completed onCpu = new Completed("on-cpu", COMPLETED.images(), List.of(), COMPLETED.parameters(),
                 COMPLETED.timings(), Optional.empty(), COMPLETED.model(), Optional.empty(), Map.of());
         return Stream.concat(
-                Stream.of(EVENTS.of(COMPLETED, TIME), EVENTS.of(onCpu, TIME),
+                Stream.of(EVENTS.of(COMPLETED, TIME), EVENTS.of(onCpu, TIME), EVENTS.of(WITHHELD, TIME),
                         EVENTS.of(Progress.started("r", 20), TIME), EVENTS.of(Progress.denoising("r", 20, 20), TIME)),
                 Stream.of(FailureReason.values()).map(reason -> EVENTS.of(
                         new Failed(reason.name(), reason, Optional.empty(), "m", Map.of("k", "v")), TIME)))

@@ -164,7 +164,7 @@ class RequestReaderTest {
         Refused refused = (Refused) read("{\"requestId\": \"order-4711\", \"prompt\": \"p\", \"steps\": 1000}");
 
         assertThat(refused.outcome()).isEqualTo(new Failed("order-4711", FailureReason.INVALID_REQUEST,
-                Optional.of("steps"), refused.message(), false, Map.of()));
+                Optional.of("steps"), refused.message(), Map.of()));
     }
 
     @Test

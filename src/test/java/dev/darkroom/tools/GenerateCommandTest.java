@@ -2,14 +2,17 @@ package dev.darkroom.tools;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.diffusion.Golden;
 import dev.darkroom.torch.TestBundle;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.stream.Stream;
 import javax.imageio.ImageIO;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -102,6 +105,45 @@ class GenerateCommandTest {
                 "[{\"name\":\"ink\",\"scale\":1.0},{\"name\":\"wash\",\"scale\":-0.5}]");
         // Which took place while the model was loaded
         assertThat(line.at("/timings").has("adapterSwitch")).isFalse();
+    }
+
+    @Test
+    void whatTheSafetyCheckerFlagsIsToldAndMayBeWithheld(@TempDir Path bundle) throws IOException {
+        JsonNode golden = Golden.json("safety/scores.json");
+        TestBundle.copy(Path.of("src/test/resources/golden/pictures/bundle"), bundle).withSafetyChecker();
+        String[] request = {golden.get("prompt").asText(), "--seed", "4", "--count", "8", "--steps",
+            golden.get("steps").asText(), "--scheduler", golden.get("scheduler").asText(), "--guidance-scale",
+            golden.get("scale").asText(), "--cutoff", "1", "--bundle", bundle.toString(), "--safety"};
+
+        CommandLineRun flag = generate(with(request, "flag"));
+        CommandLineRun withhold = generate(with(request, "withhold"));
+
+        assertThat(flag.exitCode()).as(flag.err()).isZero();
+        int flagged = 0;
+        for (int i = 0; i < 8; i++) {
+            JsonNode told = JSON.readTree(flag.outLines().get(i));
+            assertThat(told.at("/safety/score").asDouble()).isCloseTo(
+                    golden.at("/drawn/" + (4 + i) + "/score").asDouble(), within(0.002));
+            assertThat(told.has("file")).isTrue();
+            JsonNode kept = JSON.readTree(withhold.outLines().get(i));
+            assertThat(kept.get("safety")).isEqualTo(told.get("safety"));
+            assertThat(kept.has("file")).isEqualTo(!told.at("/safety/flagged").asBoolean());
+            flagged += told.at("/safety/flagged").asBoolean() ? 1 : 0;
+        }
+        assertThat(flagged).isBetween(1, 7);
+        assertThat(withhold.err()).contains("; " + flagged + " flagged and withheld");
+    }
+
+    private static String[] with(String[] arguments, String last) {
+        return Stream.concat(Stream.of(arguments), Stream.of(last)).toArray(String[]::new);
+    }
+
+    @Test
+    void aPolicyThatTheBundleHasNoCheckerForIsRefused() {
+        CommandLineRun run = generate("a red apple", "--safety", "flag");
+
+        assertThat(run.exitCode()).isNotZero();
+        assertThat(run.err()).contains("The bundle mini has no safety checker, which the safety policy flag needs.");
     }
 
     @ParameterizedTest

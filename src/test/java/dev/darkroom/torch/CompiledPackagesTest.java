@@ -29,6 +29,7 @@ class CompiledPackagesTest {
         bundle = ModelBundle.read(folder);
         packages = Files.createDirectories(folder.resolve("compiled/sm_90"));
         Files.writeString(packages.resolve("unet-guided-2-128x128.pt2"), "a step");
+        Files.writeString(packages.resolve("unet-2-128x128-154.pt2"), "a step for long prompts");
         Files.writeString(packages.resolve("text_encoder-4.pt2"), "an encoder");
         Files.writeString(packages.resolve("packages.json"), """
                 {"format": 2, "architecture": "sm_90", "torchVersion": "2.11.0+cu130",
@@ -36,10 +37,13 @@ class CompiledPackagesTest {
                  "graphs": [
                   {"file": "unet-guided-2-128x128.pt2", "sha256": "%s", "bytes": 6, "module": "unet.pt", "guided": true,
                    "batchSize": 2, "width": 128, "height": 128, "relativeError": 0.003},
+                  {"file": "unet-2-128x128-154.pt2", "sha256": "%s", "bytes": 23, "module": "unet.pt", "guided": false,
+                   "batchSize": 2, "width": 128, "height": 128, "tokens": 154},
                   {"file": "text_encoder-4.pt2", "sha256": "%s", "bytes": 10, "module": "text_encoder.pt", "batchSize": 4}]}
                 """.formatted(bundle.manifest().files().get("unet.pt").sha256(),
                 bundle.manifest().files().get("text_encoder.pt").sha256(),
                 ModelBundle.sha256(packages.resolve("unet-guided-2-128x128.pt2")),
+                ModelBundle.sha256(packages.resolve("unet-2-128x128-154.pt2")),
                 ModelBundle.sha256(packages.resolve("text_encoder-4.pt2"))));
     }
 
@@ -48,7 +52,8 @@ class CompiledPackagesTest {
         CompiledPackages found = CompiledPackages.read(bundle, "sm_90", "2.11.0");
 
         assertThat(found.graphs()).containsOnlyKeys(
-                GraphKey.step(true, 2, new ImageSize(128, 128)), GraphKey.textEncoder(4));
+                GraphKey.step(true, 2, new ImageSize(128, 128), 77),
+                GraphKey.step(false, 2, new ImageSize(128, 128), 154), GraphKey.textEncoder(4));
         assertThat(found.file(GraphKey.textEncoder(4))).isEqualTo(packages.resolve("text_encoder-4.pt2"));
         assertThat(found.torchVersion()).isEqualTo("2.11.0+cu130");
     }
@@ -74,9 +79,9 @@ class CompiledPackagesTest {
 
     @Test
     void refusesPackagesOfAnotherModule() throws IOException {
-        edit(bundle.manifest().files().get("unet.pt").sha256(), "0000");
+        edit(bundle.manifest().files().get("text_encoder.pt").sha256(), "0000");
 
-        assertRefused("sm_90", "2.11.0", "The package unet-guided-2-128x128.pt2 was compiled from another unet.pt than the "
+        assertRefused("sm_90", "2.11.0", "The package text_encoder-4.pt2 was compiled from another text_encoder.pt than the "
                 + "bundle's. Compile the bundle's packages again.");
     }
 

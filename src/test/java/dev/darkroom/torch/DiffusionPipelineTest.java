@@ -78,6 +78,46 @@ class DiffusionPipelineTest {
     }
 
     @Test
+    void aLongPromptIsReadAsFarAsTheBundleOffers(@TempDir Path folder) {
+        TestBundle.copyOfMini(folder).withTextLengths(77, 154);
+        try (DiffusionPipeline longer = DiffusionPipeline.load(folder, DeviceSelection.cpu())) {
+            // Of 4 tokens each
+            ImagePrompt whole = new ImagePrompt("a red apple, ".repeat(25), "", 1);
+            ImagePrompt otherEnd = new ImagePrompt("a red apple, ".repeat(24) + "a green boat", "", 1);
+            ImagePrompt cut = new ImagePrompt("a red apple, ".repeat(40), "", 1);
+            ImagePrompt longNegative = new ImagePrompt("a red apple", "a red apple, ".repeat(25), 1);
+            GenerationParameters two = parameters(1).readingTexts(2);
+
+            assertThat(longer.model().textLengths()).containsExactly(77, 154);
+            assertThat(longer.reading(parameters(1), List.of(new ImagePrompt("a red apple", "", 1)))).isEqualTo(parameters(1));
+            for (ImagePrompt prompt : List.of(whole, cut, longNegative)) {
+                assertThat(longer.reading(parameters(1), List.of(prompt))).isEqualTo(two);
+            }
+            List<GeneratedImage> images =
+                    longer.generate(two, List.of(whole, otherEnd, cut, longNegative), StepListener.NONE).images();
+            assertThat(images).extracting(GeneratedImage::promptTruncated).containsExactly(false, false, true, false);
+            assertThat(images.get(1).rgb()).isNotEqualTo(images.get(0).rgb());
+            // With 77 tokens the end makes no difference
+            images = longer.generate(parameters(1), List.of(whole, otherEnd), StepListener.NONE).images();
+            assertThat(Golden.psnr(images.get(1).rgb(), images.get(0).rgb())).isGreaterThan(50);
+        }
+        assertThat(pipeline.reading(parameters(1), List.of(new ImagePrompt("a red apple, ".repeat(25), "", 1))))
+                .isEqualTo(parameters(1));
+    }
+
+    /** It is not read then. */
+    @Test
+    void aLongNegativePromptCountsForNothingWithoutGuidance(@TempDir Path folder) {
+        TestBundle.copyOfMini(folder).withTextLengths(77, 154);
+        GenerationParameters unguided = new GenerationParameters(
+                128, 128, 2, SchedulerName.DPMPP_2M, 1, 1, DecoderName.TINY, false);
+        try (DiffusionPipeline longer = DiffusionPipeline.load(folder, DeviceSelection.cpu())) {
+            assertThat(longer.reading(unguided, List.of(new ImagePrompt("a red apple", "a red apple, ".repeat(25), 1))))
+                    .isEqualTo(unguided);
+        }
+    }
+
+    @Test
     void splitsWhatIsMoreThanTheLargestBatch() {
         List<ImagePrompt> prompts =
                 IntStream.range(0, 9).mapToObj(i -> new ImagePrompt("a red circle", "", i)).toList();

@@ -77,6 +77,10 @@ class ModelBundleTest {
         "\"name\" | \"nom\" | bundle.json: name is missing.",
         "\"latentScale\": 8 | \"latentScale\": 0 | bundle.json: latentScale is 0; it must be positive.",
         "\"width\": 128 | \"width\": 130 | bundle.json: the size 130x128 is not a positive multiple of latentScale, 8.",
+        "\"textLength\": 77, | \"textLength\": 77, \"textLengths\": [154], "
+                + "| 'bundle.json: textLengths begins with 154, and not with textLength, 77.'",
+        "\"textLength\": 77, | \"textLength\": 77, \"textLengths\": [77, 100], "
+                + "| 'bundle.json: the text length 100 is not a multiple of textLength, 77.'",
         "\"unet.pt\" | \"../unet.pt\" | bundle.json: files does not list unet.pt.",
         "\"files\": { | \"files\": {\"../secret\": {\"sha256\": \"00\", \"bytes\": 0}, "
                 + "| bundle.json: the file ../secret lies outside the bundle.",

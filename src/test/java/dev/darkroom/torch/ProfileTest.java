@@ -15,7 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 class ProfileTest {
 
     private static final ModelDescription DISTILLED = new ModelDescription("sd15", "", "cpu", "PyTorch 2.7.1",
-            List.of(new ImageSize(128, 128)), List.of(1), true, List.of(), Optional.empty());
+            List.of(new ImageSize(128, 128)), List.of(1), List.of(77), true, List.of(), Optional.empty());
 
     @ParameterizedTest
     @CsvSource({

@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /** The built-in model's bundle with more to it than it comes with. */
@@ -29,7 +30,7 @@ public final class TestBundle {
     }
 
     /** A copy of a bundle in an empty folder, byte for byte. */
-    static TestBundle copy(Path bundle, Path folder) {
+    public static TestBundle copy(Path bundle, Path folder) {
         try (Stream<Path> files = Files.walk(bundle)) {
             for (Path file : files.filter(Files::isRegularFile).toList()) {
                 Path copy = folder.resolve(bundle.relativize(file));
@@ -82,6 +83,24 @@ public final class TestBundle {
             throw new UncheckedIOException(e);
         }
         return this;
+    }
+
+    /** Offers prompts of as many tokens. */
+    public TestBundle withTextLengths(int... tokens) {
+        return edit(manifest -> IntStream.of(tokens).forEach(manifest.putArray("textLengths")::add));
+    }
+
+    /** Adds the golden safety checker, as {@code darkroom_bundle compile --safety} does. */
+    public TestBundle withSafetyChecker() {
+        Path file = folder.resolve(ModelBundle.SAFETY_CHECKER);
+        try (InputStream golden = Golden.class.getResourceAsStream("/golden/safety/" + ModelBundle.SAFETY_CHECKER)) {
+            Files.copy(golden, file);
+            long bytes = Files.size(file);
+            return edit(manifest -> manifest.withObjectProperty("files").putObject(ModelBundle.SAFETY_CHECKER)
+                    .put("sha256", ModelBundle.sha256(file)).put("bytes", bytes));
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     /** A change of the manifest. */

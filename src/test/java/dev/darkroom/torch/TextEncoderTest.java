@@ -41,12 +41,46 @@ class TextEncoderTest {
         try (NDManager manager = DEVICE.newManager()) {
             NDArray states = encode(manager, new TextEncoder.Text(prompt, PromptSyntax.WEIGHTED)).hiddenStates();
 
-            double[] expected = Golden.doubles(golden.get("embeddings"));
-            float[] actual = states.get(":, :, :" + expected.length / states.getShape().get(1)).toFloatArray();
-            assertThat(actual).hasSameSizeAs(expected);
-            for (int i = 0; i < expected.length; i++) {
-                assertThat((double) actual[i]).as("number %d", i).isCloseTo(expected[i], within(2e-5));
-            }
+            assertEmbeddings(states, golden);
+        }
+    }
+
+    private static void assertEmbeddings(NDArray states, JsonNode golden) {
+        double[] expected = Golden.doubles(golden.get("embeddings"));
+        float[] actual = states.get(":, :, :" + expected.length / states.getShape().get(1)).toFloatArray();
+        assertThat(actual).hasSameSizeAs(expected);
+        for (int i = 0; i < expected.length; i++) {
+            assertThat((double) actual[i]).as("number %d", i).isCloseTo(expected[i], within(2e-5));
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("longCases")
+    void embeddingsOfLongPromptsAreCompels(JsonNode golden) {
+        int chunks = golden.get("tokens").asInt() / 77;
+        var text = new TextEncoder.Text(golden.get("prompt").textValue(), PromptSyntax.WEIGHTED);
+        assertThat(ENCODER.chunks(text)).isEqualTo(chunks);
+
+        try (NDManager manager = DEVICE.newManager()) {
+            NDArray states = ENCODER.encode(manager, List.of(text), chunks, List.of(), false).hiddenStates();
+
+            assertThat(states.getShape().get(1)).isEqualTo(77L * chunks);
+            assertEmbeddings(states, golden);
+        }
+    }
+
+    /** As compel's {@code pad_conditioning_tensors_to_same_length} has it. */
+    @Test
+    void aShortPromptBesideALongOneIsFilledUpWithTheEmptyText() {
+        try (NDManager manager = DEVICE.newManager()) {
+            var apple = new TextEncoder.Text("(a red apple:1.3)", PromptSyntax.WEIGHTED);
+            var nothing = new TextEncoder.Text("", PromptSyntax.PLAIN);
+            NDArray filled = ENCODER.encode(manager, List.of(apple), 2, List.of(), false).hiddenStates();
+            NDArray alone = encode(manager, apple).hiddenStates();
+            NDArray empty = encode(manager, nothing).hiddenStates();
+
+            assertThat(filled.get(":, :77").sub(alone).abs().max().getFloat()).isLessThan(2e-5f);
+            assertThat(filled.get(":, 77:").sub(empty).abs().max().getFloat()).isLessThan(2e-5f);
         }
     }
 
@@ -72,7 +106,11 @@ class TextEncoderTest {
     }
 
     private static TextEncoder.Embeddings encode(NDManager manager, TextEncoder.Text... texts) {
-        return ENCODER.encode(manager, List.of(texts), List.of(), false);
+        return ENCODER.encode(manager, List.of(texts), 1, List.of(), false);
+    }
+
+    private static Stream<Named<JsonNode>> longCases() {
+        return Golden.cases("long-prompts.json").map(golden -> Named.of(golden.get("prompt").textValue(), golden));
     }
 
     private static Stream<Named<JsonNode>> cases() {

@@ -74,6 +74,11 @@ public class FaultInjection extends GeneratorSource {
             }
 
             @Override
+            public GenerationParameters reading(GenerationParameters parameters, List<ImagePrompt> prompts) {
+                return pipeline.reading(parameters, prompts);
+            }
+
+            @Override
             public void close() {
                 pipeline.close();
             }

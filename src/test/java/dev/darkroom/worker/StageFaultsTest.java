@@ -227,6 +227,11 @@ class StageFaultsTest {
                 }
 
                 @Override
+                public GenerationParameters reading(GenerationParameters parameters, List<ImagePrompt> prompts) {
+                    return real.reading(parameters, prompts);
+                }
+
+                @Override
                 public void close() {
                     real.close();
                 }

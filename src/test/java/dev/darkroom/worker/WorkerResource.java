@@ -47,13 +47,18 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         settings.put("darkroom.store.read-timeout", "2s");
         settings.put("darkroom.state-dir", folder("darkroom-state").toString());
         settings.put("darkroom.bundle", TestBundle.copyOfMini(folder("darkroom-bundle"))
-                .withSmallImages().withAdapter("ink", false).withAdapter("wash", true).folder().toString());
+                .withSmallImages().withTextLengths(77, 154).withAdapter("ink", false).withAdapter("wash", true)
+                .folder().toString());
         settings.put("darkroom.progress.interval", "20ms");
         settings.put("darkroom.flow.in-flight", "16");
         settings.put("darkroom.flow.stuck-after", "2s");
         settings.put("darkroom.flow.drain-timeout", "10s");
         settings.put("quarkus.http.test-port", "0");
         settings.putAll(worker);
+        if (worker.containsKey("darkroom.safety.policy")) {
+            settings.put("darkroom.bundle", TestBundle.copy(Path.of(settings.get("darkroom.bundle")), folder("darkroom-safety"))
+                    .withSafetyChecker().folder().toString());
+        }
         return settings;
     }
 

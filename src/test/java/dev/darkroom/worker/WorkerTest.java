@@ -41,6 +41,8 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The flow and what it promises, against a real broker, a real store and the real pipeline. */
 @QuarkusTest
@@ -130,6 +132,19 @@ class WorkerTest {
         assertThat(outcome.key()).isNull();
         assertThat(header(outcome, "traceparent")).contains("4bf92f3577b34da6a3ce929d0e0e4736");
         assertThat(header(outcome, "tracestate")).isEqualTo("vendor=1");
+    }
+
+    /** The tests' bundle offers 77 and 154 tokens; each of these is 3. */
+    @ParameterizedTest
+    @CsvSource({"25, plain, 77, false", "26, plain, 154, false", "50, weighted, 154, false", "51, plain, 154, true"})
+    void aPromptIsReadAsFarAsTheBundleOffers(int times, String syntax, int tokens, boolean cut) {
+        String id = id();
+        topics.send("{\"requestId\": \"%s\", \"prompt\": \"%s\", \"promptSyntax\": \"%s\", \"steps\": 1}".formatted(
+                id, (syntax.equals("plain") ? "a rocket, " : "(a rocket:1.2), ").repeat(times).strip(), syntax));
+
+        JsonNode completed = json(topics.outcome(id));
+        assertThat(completed.at("/parameters/promptTruncated").asBoolean()).isEqualTo(cut);
+        assertThat(completed.at("/parameters/promptTokens").asInt()).isEqualTo(tokens);
     }
 
     @Test

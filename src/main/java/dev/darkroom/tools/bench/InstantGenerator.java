@@ -22,7 +22,8 @@ final class InstantGenerator implements ImageGenerator {
 
     private static final ImageSize SIZE = new ImageSize(512, 512);
     private static final ModelDescription MODEL = new ModelDescription("instant", "0".repeat(64), "none",
-            "prepared pixels", List.of(SIZE), List.of(1, 2, 4, 8), true, List.of(), Optional.of("Nothing is generated."));
+            "prepared pixels", List.of(SIZE), List.of(1, 2, 4, 8), List.of(77), true, List.of(),
+            Optional.of("Nothing is generated."));
     private static final int PREPARED = 16;
 
     private final List<byte[]> prepared = new ArrayList<>();
@@ -74,12 +75,12 @@ final class InstantGenerator implements ImageGenerator {
     public GenerationResult generate(GenerationParameters parameters, List<ImagePrompt> prompts, StepListener listener) {
         List<GeneratedImage> images = prompts.stream()
                 .map(prompt -> new GeneratedImage(SIZE.width(), SIZE.height(),
-                        prepared.get(Math.floorMod(prompt.seed(), PREPARED)), prompt.seed(), false))
+                        prepared.get(Math.floorMod(prompt.seed(), PREPARED)), prompt.seed(), false,
+                        Optional.empty()))
                 .toList();
         listener.onStep(parameters.stepsToRun(), parameters.stepsToRun());
         return new GenerationResult(images, Optional.empty(), Duration.ZERO, Optional.empty(), Duration.ZERO, Duration.ZERO,
-                parameters.stepsToRun(),
-                images.size(), false, Optional.empty());
+                Optional.empty(), parameters.stepsToRun(), images.size(), false, Optional.empty());
     }
 
     @Override
@@ -90,6 +91,11 @@ final class InstantGenerator implements ImageGenerator {
     @Override
     public void check(GenerationParameters parameters) {
         // Every profile's default size is the one size there is
+    }
+
+    @Override
+    public GenerationParameters reading(GenerationParameters parameters, List<ImagePrompt> prompts) {
+        return parameters;
     }
 
     @Override

@@ -67,6 +67,10 @@ final class SetupCommand implements Callable<Integer> {
     private static final int PYTHON_ROOM = 9;
     private static final int BUNDLE_ROOM = 3;
 
+    // As the compiler has them
+    private static final int TEXT_LENGTH = 77;
+    private static final int MOST_TEXTS = 8;
+
     private static final Predicate<String> NONE = line -> false;
     /** As the compiler's Python programs tell their progress: {@code   12.3 s  what was done}. */
     private static final Predicate<String> PROGRESS = Pattern.compile("^ *\\d+\\.\\d s  .*").asMatchPredicate();
@@ -107,6 +111,15 @@ final class SetupCommand implements Callable<Integer> {
             description = "A batch size offered; repeatable. 1, 2, 4 and 8 unless given.")
     private List<Integer> batchSizes = List.of();
 
+    @Option(names = "--tokens", paramLabel = "N,N",
+            description = "Tokens of prompts offered, multiples of 77, as 77,154: a longer prompt is read as two texts. 77 alone "
+                    + "unless given.")
+    private String tokens;
+
+    @Option(names = "--safety",
+            description = "Also the checkpoint's safety checker, by which the worker can flag or withhold images.")
+    private boolean safety;
+
     @Option(names = "--jobs", paramLabel = "N",
             description = "Packages compiled at a time. Half the processors unless given.")
     private Integer jobs;
@@ -138,6 +151,7 @@ final class SetupCommand implements Callable<Integer> {
         sizes.forEach(this::requireSize);
         batchSizes.forEach(size -> requirePositive("--batch-size", size));
         requirePositive("--jobs", jobs == null ? 1 : jobs);
+        requireTokens();
         machine = Machine.here();
         try (FileChannel lock = FileChannel.open(home.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
             if (lock.tryLock() == null) {
@@ -167,6 +181,16 @@ final class SetupCommand implements Callable<Integer> {
     private static boolean isNoSide(String pixels) {
         int side = Integer.parseInt(pixels);
         return side == 0 || side % 8 != 0;
+    }
+
+    private void requireTokens() {
+        for (String length : tokens == null ? List.<String>of() : List.of(tokens.split(",", -1))) {
+            if (!length.matches("[1-9]\\d{0,2}") || Integer.parseInt(length) % TEXT_LENGTH != 0
+                    || Integer.parseInt(length) > MOST_TEXTS * TEXT_LENGTH) {
+                throw new ParameterException(spec.commandLine(), "--tokens is %s; it must be multiples of %d up to %d, separated "
+                        .formatted(tokens, TEXT_LENGTH, MOST_TEXTS * TEXT_LENGTH) + "by commas, as 77,154");
+            }
+        }
     }
 
     private void requirePositive(String option, int value) {
@@ -336,6 +360,9 @@ final class SetupCommand implements Callable<Integer> {
             from.addAll(List.of("--checkpoint", checkpoint.toAbsolutePath().toString()));
         }
         from.addAll(tiny == null ? List.of("--tiny-model", tinyModel) : List.of("--tiny", tiny.toAbsolutePath().toString()));
+        if (safety) {
+            from.add("--safety");
+        }
         Stamp stamp = new Stamp(home.resolve("steps/checkpoint"));
         String madeFrom = Stamp.digest(links(), from);
         // Folders are linked anew each time, in a second: what is in them may be another
@@ -371,7 +398,7 @@ final class SetupCommand implements Callable<Integer> {
         String compiler = Stamp.sources(sources().resolve("darkroom_bundle"),
                 name -> name.endsWith(".py") && !List.of("adapters.py", "environment.py", "hub.py").contains(name));
         String architecture = torch.path("architecture").asText();
-        String madeFrom = Stamp.digest(Stamp.listing(links()), assembled, sizes, batchSizes, architecture,
+        String madeFrom = Stamp.digest(Stamp.listing(links()), assembled, sizes, batchSizes, options(), architecture,
                 torch.path("torch").asText(), compiler);
         boolean modules = !again && stamp.begun(madeFrom) && intact(() -> ModelBundle.read(bundle).verify());
         Optional<String> kept = kept(stamp, madeFrom).filter(outcome -> modules && intact(() ->
@@ -400,6 +427,7 @@ final class SetupCommand implements Callable<Integer> {
             command.addAll(device.isCpu() ? List.of("--packages", "cpu") : List.of("--gpu"));
             sizes.forEach(size -> command.addAll(List.of("--size", size)));
             batchSizes.forEach(size -> command.addAll(List.of("--batch-size", String.valueOf(size))));
+            command.addAll(options());
         }
         if (jobs != null) {
             command.addAll(List.of("--jobs", String.valueOf(jobs)));
@@ -410,6 +438,18 @@ final class SetupCommand implements Callable<Integer> {
         stamp.end(madeFrom, assembled.path("name").asText() + " for " + architecture);
         steps.say("bundle", "compiled in " + seconds(begin));
         return madeFrom;
+    }
+
+    /** The compiler's options of what a bundle may have beyond the rest. */
+    private List<String> options() {
+        List<String> options = new ArrayList<>();
+        if (tokens != null) {
+            options.addAll(List.of("--tokens", tokens));
+        }
+        if (safety) {
+            options.add("--safety");
+        }
+        return options;
     }
 
     private static boolean intact(Runnable read) {

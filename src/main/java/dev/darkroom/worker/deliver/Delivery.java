@@ -6,11 +6,14 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.contract.Completed;
 import dev.darkroom.contract.FailureReason;
 import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.Safety;
+import dev.darkroom.contract.Withheld;
 import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
 import dev.darkroom.diffusion.ImagePrompt;
 import dev.darkroom.diffusion.ModelDescription;
+import dev.darkroom.diffusion.SafetyPolicy;
 import dev.darkroom.digest.Sha256;
 import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.Tracing;
@@ -53,6 +56,8 @@ public class Delivery {
     private static final Logger LOG = Logger.getLogger(Delivery.class);
     /** Metadata of an image: how it was made, for whoever finds it without an outcome. */
     private static final String MAKING = "making";
+    /** The same for what the safety checker says of the image. */
+    private static final String SAFETY = "safety";
     /** Metadata is bounded. A model has a long name before this is passed, and its images are generated again at worst. */
     private static final int LONGEST_MAKING = 1_500;
 
@@ -63,6 +68,7 @@ public class Delivery {
     private final Tracing tracing;
     private final ObjectMapper json;
     private final boolean marked;
+    private final SafetyPolicy safetyPolicy;
     private final ImageEncoder encoder = new ImageEncoder();
     private final Semaphore places;
     private final ExecutorService threads = Executors.newCachedThreadPool(WorkerThreads.named("delivery"));
@@ -77,6 +83,7 @@ public class Delivery {
         this.json = json;
         this.places = new Semaphore(config.flow().deliveryThreads(), true);
         this.marked = config.provenance().enabled();
+        this.safetyPolicy = config.safety().policy();
     }
 
     /**
@@ -108,11 +115,36 @@ public class Delivery {
 
     private void complete(Job job, GenerationParameters parameters, ModelDescription model, List<GeneratedImage> images,
             GenerationResult result, Instant start) {
-        Optional<Completed> completed = inTurn(() -> cancellations.contains(job.request().requestId())
-                ? Optional.empty()
-                : Optional.of(store(job, new Provenance(job.request().profile(), parameters, model, marked), images, result,
-                        start)));
-        completed.ifPresentOrElse(stored -> outcomes.complete(job, stored), () -> outcomes.cancel(job));
+        Runnable outcome = inTurn(() -> {
+            if (cancellations.contains(job.request().requestId())) {
+                return () -> outcomes.cancel(job);
+            }
+            List<Withheld> withheld = withheld(job, images);
+            if (withheld.size() == images.size()) {
+                return () -> outcomes.withhold(job, withheld);
+            }
+            Completed completed = store(job, new Provenance(job.request().profile(), parameters, model, marked), images,
+                    withheld, result, start);
+            return () -> outcomes.complete(job, completed);
+        });
+        outcome.run();
+    }
+
+    /** Those of a job's images that are not to be stored. */
+    private List<Withheld> withheld(Job job, List<GeneratedImage> images) {
+        List<Withheld> withheld = images.stream().filter(image -> !kept(image))
+                .map(image -> new Withheld(image.seed(), Provenance.safety(image).orElseThrow())).toList();
+        images.stream().flatMap(image -> Provenance.safety(image).stream()).filter(Safety::flagged)
+                .forEach(flagged -> metrics.flagged(!safetyPolicy.keeps(true)));
+        if (!withheld.isEmpty()) {
+            LOG.infof("images=withheld requestId=%s withheld=%d of=%d", job.request().requestId(), withheld.size(),
+                    images.size());
+        }
+        return withheld;
+    }
+
+    private boolean kept(GeneratedImage image) {
+        return Provenance.safety(image).map(said -> safetyPolicy.keeps(said.flagged())).orElse(true);
     }
 
     /** Only while images are encoded and uploaded: one that waits for the broker keeps no other from the store. */
@@ -130,12 +162,13 @@ public class Delivery {
         }
     }
 
-    private Completed store(Job job, Provenance provenance, List<GeneratedImage> images, GenerationResult result,
-            Instant start) {
+    private Completed store(Job job, Provenance provenance, List<GeneratedImage> images, List<Withheld> withheld,
+            GenerationResult result, Instant start) {
         GenerationRequest request = job.request();
         Instant encoding = Instant.now();
         List<ImagePrompt> prompts = job.prompts();
-        List<byte[]> files = IntStream.range(0, images.size())
+        int[] kept = IntStream.range(0, images.size()).filter(i -> kept(images.get(i))).toArray();
+        List<byte[]> files = IntStream.of(kept)
                 .mapToObj(i -> encode(request, provenance, prompts.get(i), images.get(i))).toList();
         Instant uploading = Instant.now();
         Instant produced = job.claim().produced();
@@ -143,7 +176,7 @@ public class Delivery {
         Making making = provenance.making(images, result, queueWait, Duration.between(encoding, uploading));
         List<Completed.Image> stored = new ArrayList<>();
         for (int i = 0; i < files.size(); i++) {
-            stored.add(upload(job, i, images.get(i), files.get(i), making));
+            stored.add(upload(job, kept[i], images.get(kept[i]), files.get(i), making));
         }
         Instant uploaded = Instant.now();
 
@@ -153,12 +186,13 @@ public class Delivery {
         record("upload", Duration.between(uploading, uploaded));
         record("total", total);
         trace(job.claim(), result, start, encoding, uploading, uploaded);
-        return completed(job, provenance, stored, making.stored(Duration.between(uploading, uploaded), total));
+        return completed(job, provenance, stored, withheld, making.stored(Duration.between(uploading, uploaded), total));
     }
 
-    private static Completed completed(Job job, Provenance provenance, List<Completed.Image> images, Making making) {
+    private static Completed completed(
+            Job job, Provenance provenance, List<Completed.Image> images, List<Withheld> withheld, Making making) {
         GenerationRequest request = job.request();
-        return new Completed(request.requestId(), images,
+        return new Completed(request.requestId(), images, withheld,
                 provenance.parameters(job.prompts().get(0), request.count(), request.format(),
                         making.promptTruncated()).startedFrom(request.image(), request.mask()),
                 making.timings(), making.vram(), making.model(), provenance.mark(request.prompt()), request.metadata());
@@ -168,7 +202,7 @@ public class Delivery {
      * Completes a job with the images that an earlier delivery of its record left in the store, where its worker did not
      * live to write the outcome down. Blocks, on the calling thread, until the job is completed.
      *
-     * @return false if it is to be generated: images are missing, or another model made them
+     * @return false if it is to be generated: images are missing, as those that are withheld, or another model made them
      */
     public boolean adopt(Job job, GenerationParameters parameters, ModelDescription model) {
         Optional<Completed> stored = stored(job, parameters, model);
@@ -188,38 +222,49 @@ public class Delivery {
             found.add(object.get());
         }
         Optional<Making> making = making(found.get(0)).filter(its -> its.model().digest().equals(model.digest()));
-        if (making.isEmpty() || !found.stream().allMatch(this::whole)) {
+        if (making.isEmpty() || !found.stream().allMatch(this::adoptable)) {
             return Optional.empty();
         }
         List<Completed.Image> images = new ArrayList<>();
         for (int i = 0; i < found.size(); i++) {
-            images.add(image(found.get(i), parameters.width(), parameters.height(), job.request().seedOf(i)));
+            images.add(image(found.get(i), parameters.width(), parameters.height(), job.request().seedOf(i),
+                    safety(found.get(i))));
         }
         Instant end = Instant.now();
         var provenance = new Provenance(job.request().profile(), parameters, model, making.get().marked());
-        return Optional.of(completed(job, provenance, images,
+        return Optional.of(completed(job, provenance, images, List.of(),
                 making.get().stored(Duration.between(begin, end), Duration.between(job.claim().produced(), end))));
     }
 
-    private boolean whole(StoredObject object) {
-        return store.get(object.key()).filter(content -> Sha256.hex(content).equals(object.sha256())).isPresent();
+    /** Whether it is whole, and was looked at as this worker has images looked at. */
+    private boolean adoptable(StoredObject object) {
+        boolean looked = safety(object).map(said -> safetyPolicy.keeps(said.flagged())).orElse(!safetyPolicy.checks());
+        return looked && store.get(object.key()).filter(content -> Sha256.hex(content).equals(object.sha256())).isPresent();
     }
 
     private Optional<Making> making(StoredObject object) {
+        return read(object, MAKING, Making.class);
+    }
+
+    private Optional<Safety> safety(StoredObject object) {
+        return read(object, SAFETY, Safety.class);
+    }
+
+    private <T> Optional<T> read(StoredObject object, String name, Class<T> type) {
         try {
-            String text = object.metadata().get(MAKING);
-            return text == null ? Optional.empty() : Optional.of(json.readValue(text, Making.class));
+            String text = object.metadata().get(name);
+            return text == null ? Optional.empty() : Optional.of(json.readValue(text, type));
         } catch (JsonProcessingException e) {
             LOG.warnf("image=not-adopted key=%s reason=\"%s\"", object.key(), e.getOriginalMessage());
             return Optional.empty();
         }
     }
 
-    private String text(Making making) {
+    private String text(Object value) {
         try {
-            return json.writer().with(JsonGenerator.Feature.ESCAPE_NON_ASCII).writeValueAsString(making);
+            return json.writer().with(JsonGenerator.Feature.ESCAPE_NON_ASCII).writeValueAsString(value);
         } catch (JsonProcessingException e) {
-            throw new IllegalStateException("cannot write " + making, e);
+            throw new IllegalStateException("cannot write " + value, e);
         }
     }
 
@@ -237,17 +282,20 @@ public class Delivery {
         if (text.length() <= LONGEST_MAKING) {
             metadata.put(MAKING, text);
         }
+        Optional<Safety> safety = Provenance.safety(image);
+        safety.ifPresent(said -> metadata.put(SAFETY, text(said)));
         StoredObject object = store.putIfAbsent(key(job, index), file, request.format().contentType(), metadata);
-        return image(object, image.width(), image.height(), image.seed());
+        return image(object, image.width(), image.height(), image.seed(), safety);
     }
 
     private static String key(Job job, int index) {
         return ObjectKeys.image(job.identity(), index, job.request().format());
     }
 
-    private static Completed.Image image(StoredObject object, int width, int height, long seed) {
+    private static Completed.Image image(
+            StoredObject object, int width, int height, long seed, Optional<Safety> safety) {
         return new Completed.Image(object.bucket(), object.key(), object.uri(), object.etag(), object.sha256(),
-                object.bytes(), width, height, seed);
+                object.bytes(), width, height, seed, safety);
     }
 
     private void record(String stage, Duration duration) {
@@ -269,7 +317,9 @@ public class Delivery {
             tracing.stage(claim.span(), "source_encoding", encodingSource, denoising);
         }
         tracing.stage(claim.span(), "denoising", denoising, decoding);
-        tracing.stage(claim.span(), "decoding", decoding, decoding.plus(result.decoding()));
+        Instant checking = decoding.plus(result.decoding());
+        tracing.stage(claim.span(), "decoding", decoding, checking);
+        result.safetyCheck().ifPresent(took -> tracing.stage(claim.span(), "safety_check", checking, checking.plus(took)));
         tracing.stage(claim.span(), "image_encoding", encoding, uploading);
         tracing.stage(claim.span(), "upload", uploading, uploaded);
     }

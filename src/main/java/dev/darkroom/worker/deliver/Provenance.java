@@ -3,6 +3,7 @@ package dev.darkroom.worker.deliver;
 import dev.darkroom.contract.Adapter;
 import dev.darkroom.contract.Completed;
 import dev.darkroom.contract.ImageFormat;
+import dev.darkroom.contract.Safety;
 import dev.darkroom.diffusion.GeneratedImage;
 import dev.darkroom.diffusion.GenerationParameters;
 import dev.darkroom.diffusion.GenerationResult;
@@ -15,6 +16,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.Collectors;
 
 /**
@@ -41,7 +43,8 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
                 new Completed.Guidance(parameters.guidanceScale(), parameters.guidanceCutoff()),
                 parameters.decoder().label(),
                 parameters.adapters().stream().map(adapter -> new Adapter(adapter.name(), adapter.scale())).toList(),
-                Optional.empty(), Optional.empty(), first.seed(), count, new Completed.Output(format), truncated);
+                Optional.empty(), Optional.empty(), first.seed(), count, new Completed.Output(format), truncated,
+                OptionalInt.of(model.tokens(parameters)));
     }
 
     /**
@@ -77,6 +80,7 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
                         result.sourceEncoding().stream().mapToDouble(Completed.Timings::milliseconds).findFirst(),
                         Completed.Timings.milliseconds(result.denoising()),
                         Completed.Timings.milliseconds(result.decoding()),
+                        result.safetyCheck().stream().mapToDouble(Completed.Timings::milliseconds).findFirst(),
                         Completed.Timings.milliseconds(encoding),
                         0,
                         0,
@@ -87,6 +91,11 @@ public record Provenance(String profile, GenerationParameters parameters, ModelD
                 new Completed.Model(model.bundle(), model.digest(), model.device(), model.engine(), result.compiled()),
                 images.stream().anyMatch(GeneratedImage::promptTruncated),
                 marked);
+    }
+
+    /** What the safety checker says of an image; empty where it was not asked. */
+    public static Optional<Safety> safety(GeneratedImage image) {
+        return image.safety().map(said -> new Safety(said.flagged(), said.score()));
     }
 
     /** How images of a prompt came about, for events and XMP; empty where they are not marked. */

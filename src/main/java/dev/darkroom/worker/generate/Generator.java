@@ -251,6 +251,7 @@ public class Generator {
         result.sourceEncoding().ifPresent(took -> metrics.stage("source_encoding", took));
         metrics.stage("denoising", result.denoising());
         metrics.stage("decoding", result.decoding());
+        result.safetyCheck().ifPresent(took -> metrics.stage("safety_check", took));
         ModelDescription model = images.model();
         int first = 0;
         for (Job job : batch.jobs()) {

@@ -62,7 +62,8 @@ public class GeneratorSource {
     private ImageGenerator pipeline() {
         DarkroomConfig.Device device = config.device();
         DiffusionPipeline pipeline =
-                DiffusionPipeline.load(config.bundle(), new DeviceSelection(device.index(), device.require()));
+                DiffusionPipeline.load(config.bundle(), new DeviceSelection(device.index(), device.require()),
+                        config.safety().policy());
         try {
             config.warmUp().forEach(profile -> pipeline.prepare(
                     warmedUp(profile.parameters(pipeline.model()), pipeline), pipeline.model().batchSizes()));

@@ -67,9 +67,9 @@ class ParameterResolution {
         }
         images.check(parameters);
         // Refuses weights that are not on offer
-        new ImagePrompt(request.prompt(), request.negativePrompt(),
+        var prompt = new ImagePrompt(request.prompt(), request.negativePrompt(),
                 named("promptSyntax", request.promptSyntax(), PromptSyntax.class), request.resolvedSeed());
-        return parameters;
+        return images.reading(parameters, List.of(prompt));
     }
 
     private void requireOffered(String field, ObjectReference object) {

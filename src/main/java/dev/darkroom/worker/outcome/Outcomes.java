@@ -6,6 +6,7 @@ import dev.darkroom.contract.Failed;
 import dev.darkroom.contract.FailureReason;
 import dev.darkroom.contract.GenerationRequest;
 import dev.darkroom.contract.Outcome;
+import dev.darkroom.contract.Withheld;
 import dev.darkroom.worker.WorkerMetrics;
 import dev.darkroom.worker.claim.Claim;
 import dev.darkroom.worker.claim.Job;
@@ -15,6 +16,7 @@ import dev.darkroom.worker.outcome.KafkaPublisher.RefusedForGoodException;
 import io.cloudevents.CloudEvent;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Instant;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -57,6 +59,11 @@ public class Outcomes {
     /** The request is not wanted any more. */
     public void cancel(Job job) {
         fail(job, FailureReason.CANCELLED, Optional.empty(), "The request was cancelled before its images were stored.");
+    }
+
+    /** The request's images are all flagged by the safety checker, and withheld. */
+    public void withhold(Job job, List<Withheld> images) {
+        conclude(job, Failed.withheld(job.request().requestId(), images, job.request().metadata()));
     }
 
     /** The request keeps ending the process: it gets its failed event, and its record goes to the dead-letter topic. */

@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 
 class WorkersReportTest {
@@ -18,10 +19,10 @@ class WorkersReportTest {
     private static final Instant BEGIN = Instant.parse("2026-11-24T00:00:00Z");
 
     private static final Completed.Image IMAGE =
-            new Completed.Image("darkroom", "a.png", "s3://darkroom/a.png", "", "", 1, 8, 8, 1);
+            new Completed.Image("darkroom", "a.png", "s3://darkroom/a.png", "", "", 1, 8, 8, 1, Optional.empty());
     private static final Completed.Parameters PARAMETERS = new Completed.Parameters("a star", "", "plain", "final", 8, 8, 20,
             "dpmpp-2m", new Completed.Guidance(7.5, 0.4), "tiny", List.of(), Optional.empty(), Optional.empty(), 1, 1,
-            new Completed.Output(ImageFormat.PNG), false);
+            new Completed.Output(ImageFormat.PNG), false, OptionalInt.of(77));
 
     @Test
     void workersTogetherAreMeasuredFromTheFirstBatchOfAnyToTheLastOutcomeOfAny() {
@@ -56,8 +57,9 @@ class WorkersReportTest {
         for (double end : ends) {
             // A record that waited for one second before its batch
             double total = 1e3 * (end - batch + 1);
-            measurement.add(new Events("/darkroom").of(new Completed("a-" + end, List.of(IMAGE), PARAMETERS,
-                    new Completed.Timings(1e3, OptionalDouble.empty(), 0, OptionalDouble.empty(), 0, 0, 0, 0, total, 20, 1),
+            measurement.add(new Events("/darkroom").of(new Completed("a-" + end, List.of(IMAGE), List.of(), PARAMETERS,
+                    new Completed.Timings(1e3, OptionalDouble.empty(), 0, OptionalDouble.empty(), 0, 0,
+                            OptionalDouble.empty(), 0, 0, total, 20, 1),
                     Optional.empty(),
                     new Completed.Model("sd15", "", device, "PyTorch 2.7.1", true), Optional.empty(), Map.of()),
                     BEGIN.plusMillis((long) (1e3 * end))));

@@ -73,7 +73,7 @@ class SetupCommandTest {
                     echo '{"name": "sd", "source": "studio/sd at 0123"}' ;;
                   darkroom_bundle)
                     option=$([ "$3" = compile ] && echo --out || echo --bundle); shift_to "$@"
-                    echo "PYTHONPATH=$PYTHONPATH CXX=$CXX"
+                    echo "PYTHONPATH=$PYTHONPATH CXX=$CXX compiled with: $*"
                     cp -R '%3$s'/src/test/resources/golden/pictures/bundle/. "$value"
                     echo '  16.3 s  2 packages to compile for cpu, 0 kept'
                     [ ! -e '%2$s/cut' ] || { echo 'cut off'; exit 137; }
@@ -132,6 +132,24 @@ class SetupCommandTest {
         before = calls();
         setUp("--again");
         assertThat(callsSince(before)).isEqualTo(first);
+    }
+
+    @Test
+    void whatTheBundleMayHaveBeyondTheRestIsCompiledIn() throws Exception {
+        setUp("--tokens", "77,154", "--safety");
+
+        assertThat(calls()).endsWith("python darkroom_bundle.hub --model", COMPILES);
+        assertThat(Files.readString(checkout.resolve(".darkroom/gpu/setup.log"))).contains("--tokens 77,154 --safety");
+    }
+
+    @Test
+    void tokensThatAreNoMultiplesOf77AreRefused() throws Exception {
+        Run run = setUp("--tokens", "77,100");
+
+        assertThat(run.exitCode()).isEqualTo(2);
+        assertThat(run.output())
+                .contains("--tokens is 77,100; it must be multiples of 77 up to 616, separated by commas, as 77,154");
+        assertThat(calls).doesNotExist();
     }
 
     @Test

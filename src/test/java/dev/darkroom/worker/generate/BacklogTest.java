@@ -51,6 +51,16 @@ class BacklogTest {
         assertThat(takeOffsets(8)).containsExactly(3L);
     }
 
+    @Test
+    void jobsWhosePromptsAreReadAsMoreTextsDoNot() throws Exception {
+        add(0, 1, FINAL.readingTexts(2));
+        add(1, 1, FINAL);
+        add(2, 1, FINAL.readingTexts(2));
+
+        assertThat(takeOffsets(8)).containsExactly(0L, 2L);
+        assertThat(takeOffsets(8)).containsExactly(1L);
+    }
+
     private static GenerationParameters adapted(LoraAdapter... adapters) {
         return new GenerationParameters(128, 128, 20, SchedulerName.DPMPP_2M, 7.5, 0.4, DecoderName.TINY, true,
                 List.of(adapters));

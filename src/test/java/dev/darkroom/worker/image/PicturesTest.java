@@ -12,8 +12,14 @@ import dev.darkroom.worker.StoreGate;
 import dev.darkroom.worker.Topics;
 import dev.darkroom.worker.WorkerResource;
 import dev.darkroom.worker.claim.Claims;
+import dev.darkroom.worker.claim.Job;
+import dev.darkroom.worker.generate.Backlog;
 import dev.darkroom.worker.store.MinioImageStore;
+import dev.darkroom.worker.store.ObjectKeys;
 import dev.darkroom.worker.store.StoreSettings;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.minio.MinioClient;
+import io.minio.RemoveObjectArgs;
 import io.quarkus.test.common.ResourceArg;
 import io.quarkus.test.common.WithTestResource;
 import io.quarkus.test.junit.QuarkusTest;
@@ -28,9 +34,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.stream.IntStream;
+import java.util.stream.StreamSupport;
 import javax.imageio.ImageIO;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.AfterEach;
@@ -38,19 +47,27 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
-/** Requests that start from pictures, against a real broker, a real store and the real pipeline. */
+/**
+ * Requests that start from pictures, and images that the safety checker withholds, against a real broker, a real store and the
+ * real pipeline: what the smallest bundle can do and {@code models/mini} cannot.
+ */
 @QuarkusTest
 @WithTestResource(value = WorkerResource.class, initArgs = {
     @ResourceArg(name = "darkroom.bundle", value = "src/test/resources/golden/pictures/bundle"),
     @ResourceArg(name = "darkroom.inputs.buckets", value = "photos,nowhere"),
     @ResourceArg(name = "darkroom.inputs.max-bytes", value = "20000"),
-    @ResourceArg(name = "darkroom.inputs.max-pixels", value = "10000")
+    @ResourceArg(name = "darkroom.inputs.max-pixels", value = "10000"),
+    @ResourceArg(name = "darkroom.safety.policy", value = "withhold")
 })
 @Timeout(180)
 class PicturesTest {
 
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Path PICTURES = Path.of("src/test/resources/golden/pictures");
+    private static final Duration SOON = Duration.ofSeconds(30);
+    private static final JsonNode SAFETY = Golden.json("safety/scores.json");
+    /** What diffusers says of the images of the seeds from 0 on. */
+    private static final List<JsonNode> SAID = StreamSupport.stream(SAFETY.get("drawn").spliterator(), false).toList();
 
     Topics topics;
     StoreGate gate;
@@ -59,10 +76,21 @@ class PicturesTest {
     @Inject
     Claims claims;
 
+    @Inject
+    FaultInjection faults;
+
+    @Inject
+    Backlog backlog;
+
+    @Inject
+    MeterRegistry metrics;
+
     private MinioImageStore photos;
+    private MinioImageStore images;
 
     @BeforeEach
-    void openTheBucket() {
+    void openTheBuckets() {
+        images = store("darkroom");
         photos = store("photos");
         photos.open();
     }
@@ -71,6 +99,7 @@ class PicturesTest {
     void close() {
         gate.open();
         photos.close();
+        images.close();
     }
 
     @Test
@@ -188,9 +217,99 @@ class PicturesTest {
         assertThat(json(topics.outcome(id)).at("/images/0/width").asInt()).isEqualTo(64);
     }
 
+    @Test
+    void ofARequestsImagesTheFlaggedAloneAreWithheld() {
+        int count = 3;
+        int first = IntStream.range(0, SAID.size() - count)
+                .filter(seed -> IntStream.range(seed, seed + count).allMatch(PicturesTest::clear))
+                .filter(seed -> IntStream.range(seed, seed + count).mapToObj(PicturesTest::flagged).distinct().count() == 2)
+                .findFirst().orElseThrow();
+        double before = withheld();
+        String request = drawing(first, count);
+        topics.send(request);
+
+        JsonNode completed = json(topics.outcome(id(request)));
+
+        assertThat(completed.get("images")).isNotEmpty();
+        assertThat(completed.get("images")).extracting(image -> image.get("seed").asInt()).containsExactlyElementsOf(
+                IntStream.range(first, first + count).filter(seed -> !flagged(seed)).boxed().toList());
+        assertThat(completed.get("images")).allSatisfy(image -> {
+            assertThat(image.at("/safety/flagged").asBoolean()).isFalse();
+            assertThat(image.get("key").asText()).endsWith("-" + (image.get("seed").asInt() - first) + ".png");
+        });
+        assertThat(completed.get("withheld")).extracting(image -> image.get("seed").asInt()).containsExactlyElementsOf(
+                IntStream.range(first, first + count).filter(PicturesTest::flagged).boxed().toList());
+        assertThat(completed.get("withheld")).allSatisfy(image -> {
+            assertThat(image.at("/safety/flagged").asBoolean()).isTrue();
+            assertThat(image.at("/safety/score").asDouble()).isPositive();
+        });
+        assertThat(completed.at("/parameters/count").asInt()).isEqualTo(count);
+        assertThat(completed.at("/timings/safetyCheck").asDouble()).isPositive();
+        for (int i = 0; i < count; i++) {
+            assertThat(stored(request, i)).isEqualTo(!flagged(first + i));
+        }
+        assertThat(withheld()).isEqualTo(before + completed.get("withheld").size());
+    }
+
+    @Test
+    void aRequestWhoseImagesAreAllFlaggedFailsAndItsNeighbourInTheBatchIsStored() {
+        topics.send("{\"requestId\": \"%s\", \"prompt\": \"%s\", \"steps\": 1}".formatted(
+                UUID.randomUUID(), FaultInjection.SILENCE));
+        await().atMost(SOON).until(() -> faults.attempts(FaultInjection.SILENCE) > 0);
+        String flagged = drawing(seed(true), 1);
+        String neighbour = drawing(seed(false), 1);
+        topics.send(flagged);
+        topics.send(neighbour);
+        await().atMost(SOON).until(() -> backlog.waiting().size() == 2);
+        faults.breakSilence();
+
+        JsonNode failed = json(topics.outcome(id(flagged)));
+        assertThat(failed.get("reason").asText()).isEqualTo("WITHHELD");
+        assertThat(failed.get("message").asText())
+                .isEqualTo("The safety checker flagged the image, and this worker stores no such image.");
+        assertThat(failed.get("retryable").asBoolean()).isFalse();
+        assertThat(failed.at("/withheld/0/seed").asInt()).isEqualTo(seed(true));
+        assertThat(failed.at("/withheld/0/safety/score").asDouble()).isPositive();
+        assertThat(failed.at("/metadata/who").asText()).isEqualTo("test");
+        assertThat(stored(flagged, 0)).isFalse();
+        JsonNode completed = json(topics.outcome(id(neighbour)));
+        assertThat(completed.at("/timings/batchSize").asInt()).isEqualTo(2);
+        assertThat(completed.at("/images/0/safety/flagged").asBoolean()).isFalse();
+        assertThat(completed.has("withheld")).isFalse();
+        assertThat(stored(neighbour, 0)).isTrue();
+    }
+
+    /** What an earlier worker left without an outcome, and may have stored without looking. */
+    @Test
+    void imagesThatNobodyLookedAtAreNotAdopted() throws Exception {
+        String request = drawing(seed(false), 1);
+        topics.send(request);
+        JsonNode told = json(topics.outcome(id(request)));
+        int batches = faults.batches().size();
+        removeTheOutcome(request);
+
+        topics.send(request);
+        JsonNode again = json(topics.outcomes(id(request), 2).get(1));
+        assertThat(again.get("images")).isEqualTo(told.get("images"));
+        assertThat(faults.batches()).hasSize(batches);
+
+        removeTheOutcome(request);
+        String key = told.at("/images/0/key").asText();
+        byte[] file = images.get(key).orElseThrow();
+        Map<String, String> unlooked = new HashMap<>(images.find(key).orElseThrow().metadata());
+        unlooked.remove("safety");
+        unlooked.remove("sha256");
+        remove(key);
+        images.putIfAbsent(key, file, "image/png", unlooked);
+
+        topics.send(request);
+        assertThat(json(topics.outcomes(id(request), 3).get(2)).get("images")).isEqualTo(told.get("images"));
+        assertThat(faults.batches()).hasSize(batches + 1);
+    }
+
     private void assertGolden(JsonNode completed, JsonNode golden) throws IOException {
         assertThat(completed.has("images")).as("%s", completed).isTrue();
-        byte[] file = store("darkroom").get(completed.at("/images/0/key").asText()).orElseThrow();
+        byte[] file = images.get(completed.at("/images/0/key").asText()).orElseThrow();
         BufferedImage image = ImageIO.read(new ByteArrayInputStream(file));
         byte[] rgb = new byte[3 * 64 * 64];
         int[] pixels = image.getRGB(0, 0, 64, 64, null, 0, 64);
@@ -236,7 +355,7 @@ class PicturesTest {
     }
 
     private void send(String id, String more) {
-        topics.send("{\"requestId\": \"%s\", \"prompt\": \"a red circle\", %s}".formatted(id, more));
+        topics.send("{\"requestId\": \"%s\", \"prompt\": \"a red circle\", \"seed\": 1, %s}".formatted(id, more));
     }
 
     private String put(String file) {
@@ -261,6 +380,53 @@ class PicturesTest {
         var out = new ByteArrayOutputStream();
         ImageIO.write(new BufferedImage(width, height, BufferedImage.TYPE_INT_RGB), "png", out);
         return out.toByteArray();
+    }
+
+    private static boolean flagged(int seed) {
+        return SAID.get(seed).get("flagged").asBoolean();
+    }
+
+    /** Whether a level more or less makes no difference. */
+    private static boolean clear(int seed) {
+        return Math.abs(SAID.get(seed).get("score").asDouble()) > 0.002;
+    }
+
+    private static int seed(boolean flagged) {
+        return IntStream.range(0, SAID.size()).filter(PicturesTest::clear).filter(seed -> flagged(seed) == flagged)
+                .findFirst().orElseThrow();
+    }
+
+    private double withheld() {
+        var counter = metrics.find("darkroom.images.flagged").tag("then", "withheld").counter();
+        return counter == null ? 0 : counter.count();
+    }
+
+    private static String drawing(int seed, int count) {
+        return """
+                {"requestId": "safety-%s", "prompt": "%s", "seed": %d, "count": %d, "steps": %s, "scheduler": "%s",
+                 "guidance": {"scale": %s, "cutoff": 1}, "decoder": "%s", "metadata": {"who": "test"}}
+                """.formatted(UUID.randomUUID(), SAFETY.get("prompt").asText(), seed, count, SAFETY.get("steps"),
+                SAFETY.get("scheduler").asText(), SAFETY.get("scale"), SAFETY.get("decoder").asText());
+    }
+
+    private static String id(String request) {
+        return Records.read(request).requestId();
+    }
+
+    private boolean stored(String request, int index) {
+        Job job = new Job(null, Records.read(request));
+        return images.find(ObjectKeys.image(job.identity(), index, job.request().format())).isPresent();
+    }
+
+    private void removeTheOutcome(String request) throws Exception {
+        remove(ObjectKeys.outcome(Records.read(request).identity()));
+    }
+
+    private void remove(String key) throws Exception {
+        try (MinioClient client = MinioClient.builder().endpoint(stack.storeEndpoint().toString())
+                .credentials(stack.accessKey(), stack.secretKey()).build()) {
+            client.removeObject(RemoveObjectArgs.builder().bucket("darkroom").object(key).build());
+        }
     }
 
     private MinioImageStore store(String bucket) {
