@@ -144,6 +144,7 @@ def loss_chart(losses: list[dict], path: Path) -> None:
         ("diffusion", "loss", "UNet and text encoder: weighted MSE"),
         ("decoders", "pixel", "decoder (and tiny decoder): L1"),
         ("lcm", "loss", "LoRA of few steps: Huber loss"),
+        ("tiny", "pixel", "tiny decoder, on drawn latents: L1"),
         ("judge", "loss", "judge: cross-entropy"),
     )
     figure, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 3.4))

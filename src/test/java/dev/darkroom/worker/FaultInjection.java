@@ -25,9 +25,9 @@ import java.util.concurrent.Semaphore;
 @Singleton
 public class FaultInjection extends GeneratorSource {
 
-    static final String OUT_OF_MEMORY = "fault: out of memory";
-    static final String FAILURE = "fault: failure";
-    static final String SILENCE = "fault: silence";
+    public static final String OUT_OF_MEMORY = "fault: out of memory";
+    public static final String FAILURE = "fault: failure";
+    public static final String SILENCE = "fault: silence";
 
     private final List<List<ImagePrompt>> batches = new CopyOnWriteArrayList<>();
     private final Semaphore silence = new Semaphore(0);
@@ -37,17 +37,17 @@ public class FaultInjection extends GeneratorSource {
     }
 
     /** Every batch that was generated, or failed, so far. */
-    List<List<ImagePrompt>> batches() {
+    public List<List<ImagePrompt>> batches() {
         return batches;
     }
 
     /** How often an image of this prompt was generated, or tried. */
-    long attempts(String prompt) {
+    public long attempts(String prompt) {
         return batches.stream().flatMap(List::stream).filter(image -> image.prompt().equals(prompt)).count();
     }
 
     /** Ends the silence that a prompt asked for. */
-    void breakSilence() {
+    public void breakSilence() {
         silence.release();
     }
 

@@ -8,6 +8,8 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.diffusion.Golden;
 import dev.darkroom.digest.Sha256;
 import dev.darkroom.stack.Stack;
+import dev.darkroom.worker.FaultInjection;
+import dev.darkroom.worker.Records;
 import dev.darkroom.worker.StoreGate;
 import dev.darkroom.worker.Topics;
 import dev.darkroom.worker.WorkerResource;
