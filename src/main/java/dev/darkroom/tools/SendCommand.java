@@ -35,6 +35,7 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.header.Header;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -71,9 +72,8 @@ public final class SendCommand implements Callable<Integer> {
     @Parameters(paramLabel = "FILE", description = "JSON lines, or - for standard input.")
     private String file;
 
-    @Option(names = "--bootstrap-servers", paramLabel = "HOST:PORT",
-            defaultValue = "${env:KAFKA_BOOTSTRAP_SERVERS:-localhost:19092}", description = "The brokers.")
-    private String bootstrapServers;
+    @Mixin
+    private BrokersOption brokers;
 
     @Option(names = "--topic", defaultValue = "${env:DARKROOM_TOPICS_REQUESTS:-darkroom.requests}",
             description = "Where requests go.")
@@ -111,7 +111,7 @@ public final class SendCommand implements Callable<Integer> {
             topic = expressTopic;
         }
         List<Message> messages = read();
-        try (EventClient client = new EventClient(bootstrapServers)) {
+        try (EventClient client = new EventClient(brokers.bootstrapServers())) {
             if (wait) {
                 client.follow(unchecked ? List.of(completions, deadLetters) : List.of(completions));
             }
@@ -120,7 +120,7 @@ public final class SendCommand implements Callable<Integer> {
             }
             List<RecordMetadata> sent = client.flush();
             System.err.printf("%d %s sent to %s at %s%n", messages.size(),
-                    messages.size() == 1 ? "request" : "requests", topic, bootstrapServers);
+                    messages.size() == 1 ? "request" : "requests", topic, brokers.bootstrapServers());
             return wait ? await(client, messages, sent) : ExitCode.OK;
         }
     }

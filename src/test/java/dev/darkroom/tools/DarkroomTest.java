@@ -63,7 +63,7 @@ class DarkroomTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "worker", "bench", "gpu", "completion"})
+    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "redrive", "worker", "bench", "gpu", "completion"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 
@@ -133,6 +133,6 @@ class DarkroomTest {
     @Test
     void theHelpListsEveryCommand() {
         assertThat(CommandLineRun.of("--help").out())
-                .contains("  demo ", "  generate ", "  stack ", "  send ", "  cancel ", "  worker ", "  bench ", "  gpu ");
+                .contains("  demo ", "  generate ", "  stack ", "  send ", "  cancel ", "  redrive ", "  worker ", "  bench ", "  gpu ");
     }
 }
