@@ -188,7 +188,7 @@ public class Delivery {
             found.add(object.get());
         }
         Optional<Making> making = making(found.get(0)).filter(its -> its.model().digest().equals(model.digest()));
-        if (making.isEmpty() || !found.stream().allMatch(this::whole)) {
+        if (making.isEmpty() || !IntStream.range(0, found.size()).allMatch(i -> whole(key(job, i), found.get(i)))) {
             return Optional.empty();
         }
         List<Completed.Image> images = new ArrayList<>();
@@ -201,8 +201,8 @@ public class Delivery {
                 making.get().stored(Duration.between(begin, end), Duration.between(job.claim().produced(), end))));
     }
 
-    private boolean whole(StoredObject object) {
-        return store.get(object.key()).filter(content -> Sha256.hex(content).equals(object.sha256())).isPresent();
+    private boolean whole(String key, StoredObject object) {
+        return store.get(key).filter(content -> Sha256.hex(content).equals(object.sha256())).isPresent();
     }
 
     private Optional<Making> making(StoredObject object) {
