@@ -4,6 +4,7 @@ import dev.darkroom.tools.CancelCommand;
 import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.DemoCommand;
 import dev.darkroom.tools.GenerateCommand;
+import dev.darkroom.tools.LifecycleCommand;
 import dev.darkroom.tools.RedriveCommand;
 import dev.darkroom.tools.SendCommand;
 import dev.darkroom.tools.StackCommand;
@@ -45,6 +46,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             SendCommand.class,
             CancelCommand.class,
             RedriveCommand.class,
+            LifecycleCommand.class,
             BenchCommand.class,
             GpuCommand.class,
             Darkroom.WorkerCommand.class,

@@ -135,6 +135,12 @@ public interface DarkroomConfig {
         /** The key for {@code aws:kms}; the service's default key unless given. */
         Optional<String> encryptionKey();
 
+        /**
+         * After how long the bucket's lifecycle rules delete images, as {@code 30d}: events then say when an image may be gone.
+         * The worker deletes nothing.
+         */
+        Optional<Duration> retention();
+
         /** Whether the bucket is created where it is missing. */
         @WithDefault("true")
         boolean createBucket();

@@ -41,7 +41,10 @@ import org.junit.jupiter.api.Timeout;
     @ResourceArg(name = "darkroom.bundle", value = "src/test/resources/golden/pictures/bundle"),
     @ResourceArg(name = "darkroom.inputs.buckets", value = "photos,nowhere"),
     @ResourceArg(name = "darkroom.inputs.max-bytes", value = "20000"),
-    @ResourceArg(name = "darkroom.inputs.max-pixels", value = "10000")
+    @ResourceArg(name = "darkroom.inputs.max-pixels", value = "10000"),
+    // For KeepingTest, which has the same application
+    @ResourceArg(name = "darkroom.store.prefix", value = "team-a/darkroom"),
+    @ResourceArg(name = "darkroom.store.retention", value = "2d")
 })
 @Timeout(180)
 class PicturesTest {

@@ -24,11 +24,13 @@ import dev.darkroom.worker.image.ImageEncoder;
 import dev.darkroom.worker.outcome.Outcomes;
 import dev.darkroom.worker.store.ImageStore;
 import dev.darkroom.worker.store.ObjectKeys;
+import dev.darkroom.worker.store.Retention;
 import dev.darkroom.worker.store.StoredObject;
 import jakarta.annotation.PreDestroy;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -63,6 +65,7 @@ public class Delivery {
     private final Tracing tracing;
     private final ObjectMapper json;
     private final boolean marked;
+    private final Optional<Retention> retention;
     private final ImageEncoder encoder = new ImageEncoder();
     private final Semaphore places;
     private final ExecutorService threads = Executors.newCachedThreadPool(WorkerThreads.named("delivery"));
@@ -77,6 +80,7 @@ public class Delivery {
         this.json = json;
         this.places = new Semaphore(config.flow().deliveryThreads(), true);
         this.marked = config.provenance().enabled();
+        this.retention = config.store().retention().map(Retention::of);
     }
 
     /**
@@ -193,7 +197,7 @@ public class Delivery {
         }
         List<Completed.Image> images = new ArrayList<>();
         for (int i = 0; i < found.size(); i++) {
-            images.add(image(found.get(i), parameters.width(), parameters.height(), job.request().seedOf(i)));
+            images.add(image(job, i, found.get(i), parameters.width(), parameters.height()));
         }
         Instant end = Instant.now();
         var provenance = new Provenance(job.request().profile(), parameters, model, making.get().marked());
@@ -238,16 +242,24 @@ public class Delivery {
             metadata.put(MAKING, text);
         }
         StoredObject object = store.putIfAbsent(key(job, index), file, request.format().contentType(), metadata);
-        return image(object, image.width(), image.height(), image.seed());
+        return image(job, index, object, image.width(), image.height());
     }
 
     private static String key(Job job, int index) {
         return ObjectKeys.image(job.identity(), index, job.request().format());
     }
 
-    private static Completed.Image image(StoredObject object, int width, int height, long seed) {
-        return new Completed.Image(object.bucket(), object.key(), object.uri(), object.etag(), object.sha256(),
-                object.bytes(), width, height, seed);
+    private Completed.Image image(Job job, int index, StoredObject object, int width, int height) {
+        Optional<Instant> expires = retention.map(its -> its.expires(object.stored()));
+        return new Completed.Image(object.bucket(), object.key(), object.uri(), object.etag(), object.sha256(), object.bytes(),
+                width, height, job.request().seedOf(index), expires,
+                job.request().link().map(validity -> link(key(job, index), validity.duration(), expires)));
+    }
+
+    /** No link outlives its image. */
+    private Completed.Link link(String key, Duration validity, Optional<Instant> imageExpires) {
+        Instant ends = Instant.now().truncatedTo(ChronoUnit.SECONDS).plus(validity);
+        return new Completed.Link(store.link(key, validity), imageExpires.filter(ends::isAfter).orElse(ends));
     }
 
     private void record(String stage, Duration duration) {
