@@ -43,7 +43,10 @@ final class CredentialsChain implements Provider {
         try {
             return provider.fetch();
         } catch (RuntimeException e) {
-            throw new ProviderException("no credentials from " + source + ": " + e.getMessage(), e);
+            // Not as its cause: the client hands on the cause of what it catches, and this sentence would be lost
+            ProviderException failure = new ProviderException("no credentials from " + source + ": " + e.getMessage());
+            failure.addSuppressed(e);
+            throw failure;
         }
     }
 

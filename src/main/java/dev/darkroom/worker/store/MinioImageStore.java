@@ -395,6 +395,9 @@ public final class MinioImageStore implements ImageStore {
             return "HTTP %d %s (%s)".formatted(
                     refusal.response().code(), refusal.errorResponse().code(), refusal.errorResponse().message());
         }
+        if (e.getCause() instanceof ProviderException failure) {
+            return failure.getMessage();
+        }
         return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
     }
 
