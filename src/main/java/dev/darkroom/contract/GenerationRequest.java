@@ -109,7 +109,8 @@ public record GenerationRequest(
     /**
      * SHA-256, in lower-case hex, of the request as understood: equal for two records that ask for the same, however
      * they spell it (order of fields, white space, defaults given or left out). The deadline does not count, since it
-     * says until when and not what. A link counts: an outcome without one would be no answer to who asks for it. A request id that comes again with another digest was reused for something else.
+     * says until when and not what. A link counts: an outcome without one would be no answer to who asks for it. A
+     * request id that comes again with another digest was reused for something else.
      */
     public String digest() {
         return identity().digest();

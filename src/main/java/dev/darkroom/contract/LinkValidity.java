@@ -16,6 +16,8 @@ public record LinkValidity(int hours) {
 
     private static final int HOURS_OF_A_DAY = 24;
     private static final int LONGEST = 7 * HOURS_OF_A_DAY;
+    /** Longest part of another text that is repeated, in characters. */
+    private static final int LONGEST_SHOWN = 20;
     private static final Pattern TEXT = Pattern.compile("([1-9][0-9]{0,2})([hd])");
 
     /** @throws IllegalArgumentException for a time that is too short or too long */
@@ -33,7 +35,8 @@ public record LinkValidity(int hours) {
     public static LinkValidity parse(String text) {
         Matcher form = TEXT.matcher(text);
         if (!form.matches()) {
-            throw new IllegalArgumentException("a link's validity must be " + ALLOWED + ", but is '" + Printable.of(text, 20) + "'");
+            throw new IllegalArgumentException("a link's validity must be %s, but is '%s'".formatted(
+                    ALLOWED, Printable.of(text, LONGEST_SHOWN)));
         }
         int number = Integer.parseInt(form.group(1));
         return new LinkValidity(form.group(2).equals("h") ? number : number * HOURS_OF_A_DAY);

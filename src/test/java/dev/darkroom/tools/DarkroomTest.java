@@ -70,7 +70,8 @@ class DarkroomTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "redrive", "lifecycle", "worker", "bench", "gpu", "completion"})
+    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "redrive", "lifecycle", "worker", "bench", "gpu",
+        "completion"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 
@@ -144,7 +145,8 @@ class DarkroomTest {
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(new ObjectMapper().readTree(run.out())).isEqualTo(new ObjectMapper().readTree("""
                 {"Rules": [
-                  {"ID": "darkroom-images", "Status": "Enabled", "Filter": {"Prefix": "team-a/images/"}, "Expiration": {"Days": 30}},
+                  {"ID": "darkroom-images", "Status": "Enabled", "Filter": {"Prefix": "team-a/images/"},
+                   "Expiration": {"Days": 30}},
                   {"ID": "darkroom-outcomes", "Status": "Enabled", "Filter": {"Prefix": "team-a/outcomes/"},
                    "Expiration": {"Days": 31}},
                   {"ID": "darkroom-attempts", "Status": "Enabled", "Filter": {"Prefix": "team-a/attempts/"},

@@ -47,7 +47,8 @@ class WorkerBeans {
     private static Optional<StoreKeys> keys(DarkroomConfig.Store store) {
         if (store.accessKey().isEmpty() && store.secretKey().isEmpty() && store.sessionToken().isEmpty()) {
             return store.endpoint().equals(URI.create(DarkroomConfig.STACK_STORE))
-                    ? Optional.of(new StoreKeys(DarkroomConfig.STACK_ACCESS_KEY, DarkroomConfig.STACK_SECRET_KEY, Optional.empty()))
+                    ? Optional.of(new StoreKeys(DarkroomConfig.STACK_ACCESS_KEY, DarkroomConfig.STACK_SECRET_KEY,
+                            Optional.empty()))
                     : Optional.empty();
         }
         return Optional.of(new StoreKeys(

@@ -48,8 +48,8 @@ class StoreSettingsTest {
     void aPrefixIsMadeOfParts(String prefix) {
         assertThatThrownBy(() -> settings(prefix, Optional.empty()))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("the store's prefix is '" + prefix + "'; it must be parts of letters, digits, '.', '_' and '-' with '/' "
-                        + "between them, such as team-a/darkroom");
+                .hasMessage("the store's prefix is '" + prefix + "'; it must be parts of letters, digits, '.', '_' and '-' "
+                        + "with '/' between them, such as team-a/darkroom");
     }
 
     @Test
