@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Help.Visibility;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -32,7 +33,8 @@ import picocli.CommandLine.TypeConversionException;
         footerHeading = "%nExample:%n",
         footer = {
             "  darkroom lifecycle --retention 30d > rules.json",
-            "  aws s3api put-bucket-lifecycle-configuration --bucket darkroom --lifecycle-configuration file://rules.json"
+            "  aws s3api put-bucket-lifecycle-configuration --bucket darkroom \\",
+            "    --lifecycle-configuration file://rules.json"
         })
 public final class LifecycleCommand implements Callable<Integer> {
 
@@ -46,7 +48,7 @@ public final class LifecycleCommand implements Callable<Integer> {
             converter = Days.class, description = "After how long images are deleted, as 30d.")
     private Retention retention;
 
-    @Option(names = "--prefix", defaultValue = "${env:DARKROOM_STORE_PREFIX:-}",
+    @Option(names = "--prefix", defaultValue = "${env:DARKROOM_STORE_PREFIX:-}", showDefaultValue = Visibility.NEVER,
             description = "What the worker puts everything below.")
     private String prefix;
 
