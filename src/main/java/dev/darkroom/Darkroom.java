@@ -4,6 +4,8 @@ import dev.darkroom.tools.CancelCommand;
 import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.DemoCommand;
 import dev.darkroom.tools.GenerateCommand;
+import dev.darkroom.tools.LifecycleCommand;
+import dev.darkroom.tools.RedriveCommand;
 import dev.darkroom.tools.SendCommand;
 import dev.darkroom.tools.StackCommand;
 import dev.darkroom.tools.Vocabulary;
@@ -43,6 +45,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
             StackCommand.class,
             SendCommand.class,
             CancelCommand.class,
+            RedriveCommand.class,
+            LifecycleCommand.class,
             BenchCommand.class,
             GpuCommand.class,
             Darkroom.WorkerCommand.class,

@@ -2,7 +2,9 @@ package dev.darkroom.contract;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
 import dev.darkroom.digest.Sha256;
+import java.net.URI;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -59,9 +61,20 @@ public record Completed(
      * @param height in pixels
      * @param seed the seed that its noise was drawn from
      * @param safety what the safety checker says of it; empty where it was not asked
+     * @param expires from when on the store may delete it; empty where the worker was not told
+     * @param link an address that needs no credentials; empty unless the request asks for one
      */
     public record Image(String bucket, String key, String uri, String etag, String sha256, long bytes, int width,
-            int height, long seed, Optional<Safety> safety) {
+            int height, long seed, Optional<Safety> safety, Optional<Instant> expires, Optional<Link> link) {
+    }
+
+    /**
+     * An address under which whoever has it may get an image.
+     *
+     * @param url presigned, for GET
+     * @param expires when it ends, at the latest
+     */
+    public record Link(URI url, Instant expires) {
     }
 
     /**

@@ -96,10 +96,10 @@ public abstract class EventReader<R> {
             }
             return understand(json);
         } catch (UndecodableException e) {
-            return undecodable(Violation.printable(e.getMessage(), MAX_MESSAGE));
+            return undecodable(Printable.of(e.getMessage(), MAX_MESSAGE));
         } catch (RuntimeException e) {
             // One record must not stop its partition, not even one that finds a fault in a library
-            return undecodable(Violation.printable("the record cannot be read: " + plain(e.getMessage()), MAX_MESSAGE));
+            return undecodable(Printable.of("the record cannot be read: " + plain(e.getMessage()), MAX_MESSAGE));
         }
     }
 

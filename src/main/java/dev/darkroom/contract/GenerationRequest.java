@@ -23,6 +23,7 @@ import java.util.TreeMap;
  * @param seed the seed as requested; empty if it is to be derived, see {@link #resolvedSeed()}
  * @param count number of images, 1 to 8
  * @param format file format of the images
+ * @param link for how long the outcome's links to the images are valid; empty for no links
  * @param deadline when the images stop being of use; empty for never
  * @param metadata the requester's own strings, echoed in the outcome, sorted by key
  */
@@ -38,6 +39,7 @@ public record GenerationRequest(
         OptionalLong seed,
         int count,
         ImageFormat format,
+        Optional<LinkValidity> link,
         Optional<Instant> deadline,
         Map<String, String> metadata) {
 
@@ -62,12 +64,12 @@ public record GenerationRequest(
         metadata = Collections.unmodifiableMap(new TreeMap<>(metadata));
     }
 
-    /** A request whose images start from noise. */
+    /** A request whose images start from noise, and are not linked to. */
     public GenerationRequest(String requestId, String prompt, String negativePrompt, String promptSyntax, String profile,
             Overrides overrides, OptionalLong seed, int count, ImageFormat format, Optional<Instant> deadline,
             Map<String, String> metadata) {
         this(requestId, prompt, negativePrompt, promptSyntax, profile, overrides, Optional.empty(), Optional.empty(), seed,
-                count, format, deadline, metadata);
+                count, format, Optional.empty(), deadline, metadata);
     }
 
     /**
@@ -94,14 +96,21 @@ public record GenerationRequest(
     /** The request with its seed resolved. */
     public GenerationRequest seeded(Identity identity) {
         return seed.isPresent() ? this : new GenerationRequest(requestId, prompt, negativePrompt, promptSyntax,
-                profile, overrides, image, mask, OptionalLong.of(Identity.seed(identity.idDigest())), count, format, deadline,
-                metadata);
+                profile, overrides, image, mask, OptionalLong.of(Identity.seed(identity.idDigest())), count, format, link,
+                deadline, metadata);
+    }
+
+    /** The request with links to its images, unless it asks for them by itself. */
+    public GenerationRequest linked(LinkValidity validity) {
+        return link.isPresent() ? this : new GenerationRequest(requestId, prompt, negativePrompt, promptSyntax, profile,
+                overrides, image, mask, seed, count, format, Optional.of(validity), deadline, metadata);
     }
 
     /**
      * SHA-256, in lower-case hex, of the request as understood: equal for two records that ask for the same, however
      * they spell it (order of fields, white space, defaults given or left out). The deadline does not count, since it
-     * says until when and not what. A request id that comes again with another digest was reused for something else.
+     * says until when and not what. A link counts: an outcome without one would be no answer to who asks for it. A
+     * request id that comes again with another digest was reused for something else.
      */
     public String digest() {
         return identity().digest();

@@ -44,7 +44,8 @@ final class RequestJson {
         request.mask().ifPresent(mask -> put(json.putObject("mask"), mask));
         request.seed().ifPresent(seed -> json.put("seed", seed));
         json.put("count", request.count());
-        json.putObject("output").put("format", request.format().label());
+        ObjectNode output = json.putObject("output").put("format", request.format().label());
+        request.link().ifPresent(link -> output.put("link", link.toString()));
         request.deadline().ifPresent(deadline -> json.put("deadline", deadline.toString()));
         if (!request.metadata().isEmpty()) {
             ObjectNode metadata = json.putObject("metadata");

@@ -100,6 +100,7 @@ public final class RequestReader extends EventReader<ReadResult> {
                 json.has("seed") ? OptionalLong.of(json.get("seed").longValue()) : OptionalLong.empty(),
                 integer(json, "count").orElse(1),
                 format,
+                text(json.path("output"), "link").map(LinkValidity::parse),
                 deadline,
                 metadata);
     }

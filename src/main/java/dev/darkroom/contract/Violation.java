@@ -98,7 +98,7 @@ record Violation(String field, String sentence) {
             String text = value.textValue();
             int length = text.codePointCount(0, text.length());
             return length <= LONGEST_VALUE
-                    ? '"' + printable(text, LONGEST_VALUE) + '"'
+                    ? '"' + Printable.of(text, LONGEST_VALUE) + '"'
                     : "a text of " + length + " characters";
         }
         if (value.isObject()) {
@@ -107,7 +107,7 @@ record Violation(String field, String sentence) {
         if (value.isArray()) {
             return "an array";
         }
-        return printable(value.asText(), LONGEST_VALUE);
+        return Printable.of(value.asText(), LONGEST_VALUE);
     }
 
     /** {@code guidance.scale} for {@code /guidance/scale}. */
@@ -116,24 +116,11 @@ record Violation(String field, String sentence) {
         for (JsonPointer rest = JsonPointer.compile(pointer); !rest.matches(); rest = rest.tail()) {
             path.add(rest.getMatchingProperty());
         }
-        return printable(path.toString(), LONGEST_FIELD);
+        return Printable.of(path.toString(), LONGEST_FIELD);
     }
 
     static String child(String parent, String name) {
         String shown = name.isEmpty() ? "\"\"" : name;
-        return printable(parent.isEmpty() ? shown : parent + "." + shown, LONGEST_FIELD);
-    }
-
-    /** The beginning of a text, without what could break a line, a log or an encoder. */
-    static String printable(String text, int limit) {
-        StringBuilder shown = new StringBuilder();
-        text.codePoints().limit(limit)
-                .map(character -> switch (Character.getType(character)) {
-                    case Character.CONTROL, Character.FORMAT, Character.SURROGATE, Character.LINE_SEPARATOR,
-                            Character.PARAGRAPH_SEPARATOR -> 0xFFFD;
-                    default -> character;
-                })
-                .forEach(shown::appendCodePoint);
-        return text.codePointCount(0, text.length()) > limit ? shown + "…" : shown.toString();
+        return Printable.of(parent.isEmpty() ? shown : parent + "." + shown, LONGEST_FIELD);
     }
 }

@@ -9,6 +9,7 @@ import java.util.List;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -37,9 +38,8 @@ public final class CancelCommand implements Callable<Integer> {
     @Parameters(paramLabel = "ID", arity = "1..*", description = "Ids of the requests.")
     private List<String> ids;
 
-    @Option(names = "--bootstrap-servers", paramLabel = "HOST:PORT",
-            defaultValue = "${env:KAFKA_BOOTSTRAP_SERVERS:-localhost:19092}", description = "The brokers.")
-    private String bootstrapServers;
+    @Mixin
+    private BrokersOption brokers;
 
     @Option(names = "--topic", defaultValue = "${env:DARKROOM_TOPICS_CANCELLATIONS:-darkroom.cancellations}",
             description = "Where cancellations go.")
@@ -50,14 +50,14 @@ public final class CancelCommand implements Callable<Integer> {
         QuietLog.warningsToStandardError();
         Events events = new Events("/darkroom/cli");
         List<Cancellation> cancellations = cancellations();
-        try (EventClient client = new EventClient(bootstrapServers)) {
+        try (EventClient client = new EventClient(brokers.bootstrapServers())) {
             for (Cancellation each : cancellations) {
                 client.send(KafkaBinding.toRecord(topic, each.requestId(), events.of(each, Instant.now())));
             }
             client.flush();
         }
         System.err.printf("%d %s sent to %s at %s%n", ids.size(), ids.size() == 1 ? "cancellation" : "cancellations", topic,
-                bootstrapServers);
+                brokers.bootstrapServers());
         return ExitCode.OK;
     }
 

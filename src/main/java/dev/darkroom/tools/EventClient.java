@@ -6,36 +6,25 @@ import io.cloudevents.rw.CloudEventRWException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.function.Consumer;
-import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
-import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
-import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.TimeoutException;
-import org.apache.kafka.common.serialization.ByteArrayDeserializer;
-import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.StringSerializer;
 
 /**
  * A client of Darkroom as anybody would write one: sends requests to one topic and follows others. Not thread-safe.
  */
 public final class EventClient implements AutoCloseable {
-
-    private static final Duration PATIENCE = Duration.ofSeconds(10);
-    private static final String ENVIRONMENT_PREFIX = "KAFKA_";
 
     private final String bootstrapServers;
     private final KafkaProducer<String, byte[]> producer;
@@ -49,37 +38,13 @@ public final class EventClient implements AutoCloseable {
      */
     public EventClient(String bootstrapServers) {
         this.bootstrapServers = bootstrapServers;
+        producer = KafkaClients.producer(bootstrapServers, new StringSerializer());
         try {
-            Map<String, Object> sending = fromEnvironment(ProducerConfig.configNames());
-            sending.put(ProducerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
-            sending.put(ProducerConfig.ACKS_CONFIG, "all");
-            sending.put(ProducerConfig.MAX_BLOCK_MS_CONFIG, PATIENCE.toMillis());
-            sending.put(ProducerConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis() / 2);
-            sending.put(ProducerConfig.DELIVERY_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis());
-            producer = new KafkaProducer<>(sending, new StringSerializer(), new ByteArraySerializer());
-            Map<String, Object> following = fromEnvironment(ConsumerConfig.configNames());
-            following.put(ConsumerConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
-            following.put(ConsumerConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis());
-            following.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
-            consumer = new KafkaConsumer<>(following, new ByteArrayDeserializer(), new ByteArrayDeserializer());
-        } catch (KafkaException e) {
-            Throwable cause = e.getCause() == null ? e : e.getCause();
-            throw new CommandException("Kafka at " + bootstrapServers + " cannot be used: " + cause.getMessage(), e);
+            consumer = KafkaClients.consumer(bootstrapServers, Map.of());
+        } catch (CommandException e) {
+            producer.close(Duration.ZERO);
+            throw e;
         }
-    }
-
-    /** Client settings such as {@code KAFKA_SECURITY_PROTOCOL}, the way that the worker takes them. */
-    private static Map<String, Object> fromEnvironment(Set<String> names) {
-        Map<String, Object> settings = new HashMap<>();
-        System.getenv().forEach((name, value) -> {
-            if (name.startsWith(ENVIRONMENT_PREFIX)) {
-                String setting = name.substring(ENVIRONMENT_PREFIX.length()).toLowerCase(Locale.ROOT).replace('_', '.');
-                if (names.contains(setting)) {
-                    settings.put(setting, value);
-                }
-            }
-        });
-        return settings;
     }
 
     /** Follows topics from now on: what is sent after this returns will be seen. */
@@ -88,7 +53,7 @@ public final class EventClient implements AutoCloseable {
             List<TopicPartition> partitions = new ArrayList<>();
             for (String topic : topics) {
                 // The first question makes the broker create the topic, if it does so at all; the answer comes later
-                long deadline = System.nanoTime() + PATIENCE.toNanos();
+                long deadline = System.nanoTime() + KafkaClients.PATIENCE.toNanos();
                 int before = partitions.size();
                 while (partitions.size() == before) {
                     consumer.partitionsFor(topic).forEach(
@@ -105,7 +70,7 @@ public final class EventClient implements AutoCloseable {
             consumer.seekToEnd(partitions);
             partitions.forEach(consumer::position);
         } catch (TimeoutException e) {
-            throw silence(e);
+            throw KafkaClients.failure(bootstrapServers, e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CommandException("Interrupted.", e);
@@ -132,10 +97,7 @@ public final class EventClient implements AutoCloseable {
             unacknowledged.clear();
             return sent;
         } catch (ExecutionException e) {
-            if (e.getCause() instanceof TimeoutException timeout) {
-                throw silence(timeout);
-            }
-            throw new CommandException("Kafka at " + bootstrapServers + " refused: " + e.getCause().getMessage(), e);
+            throw KafkaClients.failure(bootstrapServers, e.getCause());
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CommandException("Interrupted.", e);
@@ -159,11 +121,6 @@ public final class EventClient implements AutoCloseable {
         } catch (CloudEventRWException e) {
             return Optional.empty();
         }
-    }
-
-    private CommandException silence(TimeoutException cause) {
-        return new CommandException("No Kafka broker answered at %s within %d s.".formatted(
-                bootstrapServers, PATIENCE.toSeconds()), cause);
     }
 
     @Override

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.contract.Events;
 import dev.darkroom.contract.Failed;
 import dev.darkroom.contract.GenerationRequest;
+import dev.darkroom.contract.LinkValidity;
 import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
 import dev.darkroom.worker.KafkaBinding;
@@ -35,11 +36,14 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.header.Header;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
 
 /** {@code darkroom send}: requests from a file to Kafka. */
 @Command(
@@ -71,9 +75,8 @@ public final class SendCommand implements Callable<Integer> {
     @Parameters(paramLabel = "FILE", description = "JSON lines, or - for standard input.")
     private String file;
 
-    @Option(names = "--bootstrap-servers", paramLabel = "HOST:PORT",
-            defaultValue = "${env:KAFKA_BOOTSTRAP_SERVERS:-localhost:19092}", description = "The brokers.")
-    private String bootstrapServers;
+    @Mixin
+    private BrokersOption brokers;
 
     @Option(names = "--topic", defaultValue = "${env:DARKROOM_TOPICS_REQUESTS:-darkroom.requests}",
             description = "Where requests go.")
@@ -94,6 +97,10 @@ public final class SendCommand implements Callable<Integer> {
             description = "Where lines go that are no requests, for --wait with --no-validate.")
     private String deadLetters;
 
+    @Option(names = "--link", paramLabel = "TIME", converter = LinkOption.class,
+            description = "Asks for links to the images that are valid for so long, as 24h or 7d, in requests that ask for none.")
+    private LinkValidity link;
+
     @Option(names = "--wait", description = "Waits for the outcome of every request and prints each event as a line of JSON. "
             + "Exit code 1 if one failed. With --no-validate also for lines that become dead letters.")
     private boolean wait;
@@ -107,11 +114,14 @@ public final class SendCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         QuietLog.warningsToStandardError();
+        if (unchecked && link != null) {
+            throw new ParameterException(spec.commandLine(), "give either --link or --no-validate: lines go as they are with it");
+        }
         if (express) {
             topic = expressTopic;
         }
         List<Message> messages = read();
-        try (EventClient client = new EventClient(bootstrapServers)) {
+        try (EventClient client = new EventClient(brokers.bootstrapServers())) {
             if (wait) {
                 client.follow(unchecked ? List.of(completions, deadLetters) : List.of(completions));
             }
@@ -120,7 +130,7 @@ public final class SendCommand implements Callable<Integer> {
             }
             List<RecordMetadata> sent = client.flush();
             System.err.printf("%d %s sent to %s at %s%n", messages.size(),
-                    messages.size() == 1 ? "request" : "requests", topic, bootstrapServers);
+                    messages.size() == 1 ? "request" : "requests", topic, brokers.bootstrapServers());
             return wait ? await(client, messages, sent) : ExitCode.OK;
         }
     }
@@ -204,7 +214,7 @@ public final class SendCommand implements Callable<Integer> {
                 }
                 ReadResult result = reader.read(value);
                 if (result instanceof ReadResult.Understood understood) {
-                    GenerationRequest request = understood.request();
+                    GenerationRequest request = link == null ? understood.request() : understood.request().linked(link);
                     CloudEvent event = events.of(request, Instant.now());
                     messages.add(new Message(number, Optional.of(request.requestId()),
                             KafkaBinding.toRecord(topic, request.requestId(), event)));
@@ -236,6 +246,18 @@ public final class SendCommand implements Callable<Integer> {
             throw new ParameterException(spec.commandLine(), "there is no file " + file);
         } catch (AccessDeniedException e) {
             throw new ParameterException(spec.commandLine(), "the file " + file + " may not be read");
+        }
+    }
+
+    /** Reads how long links are valid. */
+    static final class LinkOption implements ITypeConverter<LinkValidity> {
+        @Override
+        public LinkValidity convert(String value) {
+            try {
+                return LinkValidity.parse(value);
+            } catch (IllegalArgumentException e) {
+                throw new TypeConversionException("'%s' is not %s".formatted(value, LinkValidity.ALLOWED));
+            }
         }
     }
 

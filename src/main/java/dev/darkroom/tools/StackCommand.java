@@ -104,8 +104,9 @@ public final class StackCommand implements Callable<Integer> {
 
     /** What a worker must be told where the ports are not those that it looks at by itself. */
     private String workerSettings(StackProcess stack) {
-        return clientSettings(stack)
-                + (storePort == STORE_PORT ? "" : "DARKROOM_STORE_ENDPOINT=%s ".formatted(stack.storeEndpoint()));
+        return clientSettings(stack) + (storePort == STORE_PORT ? ""
+                : "DARKROOM_STORE_ENDPOINT=%s DARKROOM_STORE_ACCESS_KEY=%s DARKROOM_STORE_SECRET_KEY=%s ".formatted(
+                        stack.storeEndpoint(), stack.accessKey(), stack.secretKey()));
     }
 
     private String clientSettings(StackProcess stack) {

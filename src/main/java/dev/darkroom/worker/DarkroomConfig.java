@@ -95,10 +95,18 @@ public interface DarkroomConfig {
         Optional<String> require();
     }
 
+    /** Where {@code ./darkroom stack} has its store, and with which keys. */
+    String STACK_STORE = "http://localhost:19000";
+    String STACK_ACCESS_KEY = "darkroom";
+    String STACK_SECRET_KEY = "darkroom-secret";
+
     interface Store {
         /** Address of the S3-compatible object store. */
-        @WithDefault("http://localhost:19000")
+        @WithDefault(STACK_STORE)
         URI endpoint();
+
+        /** Address of the store as those reach it who follow the links in events; the endpoint unless given. */
+        Optional<URI> publicEndpoint();
 
         /** Region, for stores that have regions. */
         @WithDefault("us-east-1")
@@ -111,15 +119,32 @@ public interface DarkroomConfig {
                 + "digits, '.' and '-', with a letter or digit at both ends")
         String bucket();
 
-        /** Access key. */
-        @WithDefault("darkroom")
-        @NotBlank
-        String accessKey();
+        /** What everything in the bucket lies below, as {@code team-a/darkroom}. */
+        Optional<String> prefix();
 
-        /** Secret key. */
-        @WithDefault("darkroom-secret")
-        @NotBlank
-        String secretKey();
+        /**
+         * Access key. Without one the surroundings give the credentials, except at the default endpoint, where the stack's keys
+         * are known.
+         */
+        Optional<String> accessKey();
+
+        /** Secret key, with the access key. */
+        Optional<String> secretKey();
+
+        /** Session token of temporary keys. */
+        Optional<String> sessionToken();
+
+        /** How the store is asked to encrypt all that is put into it: {@code AES256} or {@code aws:kms}. */
+        Optional<String> encryption();
+
+        /** The key for {@code aws:kms}; the service's default key unless given. */
+        Optional<String> encryptionKey();
+
+        /**
+         * After how long the bucket's lifecycle rules delete images, as {@code 30d}: events then say when an image may be gone.
+         * The worker deletes nothing.
+         */
+        Optional<Duration> retention();
 
         /** Whether the bucket is created where it is missing. */
         @WithDefault("true")

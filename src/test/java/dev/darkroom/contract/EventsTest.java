@@ -40,7 +40,10 @@ class EventsTest {
             "order-4711",
             List.of(new Completed.Image("darkroom", "images/7e/order-4711-0.png",
                     "s3://darkroom/images/7e/order-4711-0.png", "098f6bcd", DIGEST, 412_345, 512, 512, Long.MIN_VALUE,
-                    Optional.of(new Safety(false, -0.052)))),
+                    Optional.of(new Safety(false, -0.052)),
+                    Optional.of(Instant.parse("2026-03-02T12:00:00Z")), Optional.of(new Completed.Link(
+                            URI.create("https://s3.example.com/darkroom/images/7e/order-4711-0.png?X-Amz-Expires=3600"),
+                            Instant.parse("2026-01-31T13:00:00Z"))))),
             List.of(new Withheld(Long.MIN_VALUE + 1, new Safety(true, 0.017))),
             new Completed.Parameters("schöner 🍎", "", "weighted", "final", 512, 512, 20, "dpmpp-2m",
                     new Completed.Guidance(7.5, 0.4), "tiny", List.of(new Adapter("ink", -0.5)),
@@ -69,6 +72,8 @@ class EventsTest {
                 .hasToString("https://darkroom.dev/schemas/image.completed.v1.schema.json");
         assertThat(event.getDataContentType()).isEqualTo("application/json");
         assertThat(MAPPER.readTree(event.getData().toBytes()).at("/images/0/seed").longValue()).isEqualTo(Long.MIN_VALUE);
+        assertThat(MAPPER.readTree(event.getData().toBytes()).at("/images/0/link/expires").textValue())
+                .isEqualTo("2026-01-31T13:00:00Z");
     }
 
     @Test

@@ -107,6 +107,19 @@ class GenerationRequestTest {
         assertThat(request(weighted.replace("weighted", "plain")).digest()).isEqualTo(request(PLAIN).digest());
     }
 
+    /** An outcome without a link, or with one that ends too early, is no answer to who asks for another. */
+    @Test
+    void aLinkBelongsToTheDigestHoweverItIsSpelt() {
+        String day = PLAIN.replace("\"prompt\"", "\"output\": {\"link\": \"1d\"}, \"prompt\"");
+
+        assertThat(RequestJson.canonical(request(day), 7)).contains("\"output\":{\"format\":\"png\",\"link\":\"24h\"}");
+        assertThat(request(day.replace("1d", "24h")).digest()).isEqualTo(request(day).digest());
+        assertThat(Stream.of(PLAIN, day, day.replace("1d", "2d"))).extracting(json -> request(json).digest())
+                .doesNotHaveDuplicates();
+        assertThat(request(PLAIN).linked(LinkValidity.parse("1d"))).isEqualTo(request(day));
+        assertThat(request(day).linked(LinkValidity.parse("2d"))).isEqualTo(request(day));
+    }
+
     @Test
     void aLaterDeadlineDoesNotChangeTheDigest() {
         assertThat(request(EVERYTHING.replace("2026-01-31", "2026-02-01")).digest())

@@ -57,6 +57,32 @@ class RequestReaderTest {
     }
 
     @Test
+    void aLinkIsUnderstoodInHoursAndDays() {
+        assertThat(read(withLink("168h"))).isEqualTo(read(withLink("7d")))
+                .isEqualTo(new Understood(SMALLEST.linked(new LinkValidity(168))));
+        assertThat(read(withLink("1h"))).isEqualTo(new Understood(SMALLEST.linked(new LinkValidity(1))));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0h", "169h", "8d", "0d", "01h", "90m", "1 h", "1H", "P1D", "1000h", "7d\\n"})
+    void aLinkOfAnyOtherTimeIsRefused(String link) {
+        assertThat(read(withLink(link))).isInstanceOfSatisfying(Refused.class, refused -> {
+            assertThat(refused.field()).isEqualTo("output.link");
+            assertThat(refused.message()).startsWith("output.link must be a t");
+        });
+    }
+
+    @Test
+    void theSentenceSaysWhatALinkMayBe() {
+        assertThat(read(withLink("8d"))).isInstanceOfSatisfying(Refused.class, refused -> assertThat(refused.message())
+                .isEqualTo("output.link must be " + LinkValidity.ALLOWED + ", but is \"8d\"."));
+    }
+
+    private static String withLink(String link) {
+        return "{\"requestId\": \"order-4711\", \"prompt\": \"a red apple\", \"output\": {\"link\": \"%s\"}}".formatted(link);
+    }
+
+    @Test
     void anAdapterThatIsNamedTwiceIsRefused() {
         assertThat(read("""
                 {"requestId": "r", "prompt": "p", "adapters": [{"name": "ink"}, {"name": "a"}, {"name": "ink", "scale": 2}]}"""))

@@ -2,6 +2,7 @@ package dev.darkroom.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.Darkroom;
 import java.io.FileOutputStream;
 import java.io.IOException;
@@ -48,6 +49,12 @@ class DarkroomTest {
             gpu setup --device one               | 'one' is no device; it is cpu, or a GPU's index from 0
             cancel                               | Missing required parameter: 'ID'
             cancel a a/b                         | 'a/b' is no request id: the request id is not 1 to 64 of letters
+            send --link 8d x                     | '8d' is not a time from 1h to 168h, or from 1d to 7d
+            send --link 1d --no-validate x       | give either --link or --no-validate
+            lifecycle                            | Missing required option: '--retention=DAYS'
+            lifecycle --retention 36h            | '36h' is not whole days from 1d to 3650d
+            lifecycle --retention 0d             | '0d' is not whole days from 1d to 3650d
+            lifecycle --retention 1d --prefix a/ | --prefix is 'a/'; it must be parts of letters, digits
             send no-such-file                    | there is no file no-such-file
             send src                             | src is a folder; it must be a file of JSON lines
             stack --kafka-port 70000             | --kafka-port is 70000; it must be 1 to 65535, or 0 for any that is free
@@ -63,7 +70,8 @@ class DarkroomTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "worker", "bench", "gpu", "completion"})
+    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "redrive", "lifecycle", "worker", "bench", "gpu",
+        "completion"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 
@@ -131,8 +139,26 @@ class DarkroomTest {
     }
 
     @Test
+    void theRulesOfABucketAreWhatTheAwsCommandLineTakes() throws IOException {
+        CommandLineRun run = CommandLineRun.of("lifecycle", "--retention", "30d", "--prefix", "team-a");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(new ObjectMapper().readTree(run.out())).isEqualTo(new ObjectMapper().readTree("""
+                {"Rules": [
+                  {"ID": "darkroom-images", "Status": "Enabled", "Filter": {"Prefix": "team-a/images/"},
+                   "Expiration": {"Days": 30}},
+                  {"ID": "darkroom-outcomes", "Status": "Enabled", "Filter": {"Prefix": "team-a/outcomes/"},
+                   "Expiration": {"Days": 31}},
+                  {"ID": "darkroom-attempts", "Status": "Enabled", "Filter": {"Prefix": "team-a/attempts/"},
+                   "Expiration": {"Days": 8}}]}
+                """));
+        assertThat(CommandLineRun.of("lifecycle", "--retention", "1d").out()).contains("\"Prefix\" : \"images/\"");
+    }
+
+    @Test
     void theHelpListsEveryCommand() {
         assertThat(CommandLineRun.of("--help").out())
-                .contains("  demo ", "  generate ", "  stack ", "  send ", "  cancel ", "  worker ", "  bench ", "  gpu ");
+                .contains("  demo ", "  generate ", "  stack ", "  send ", "  cancel ", "  redrive ", "  lifecycle ",
+                        "  worker ", "  bench ", "  gpu ");
     }
 }

@@ -73,6 +73,19 @@ class SendCommandTest {
     }
 
     @Test
+    void linksAreAskedForInRequestsThatAskForNone() {
+        CommandLineRun run = send("linkTopic", """
+                {"requestId":"r-1","prompt":"a red apple"}
+                {"requestId":"r-2","prompt":"a red apple","output":{"link":"2h"}}
+                """, "--link", "7d");
+
+        assertThat(run.exitCode()).as(run.err()).isZero();
+        assertThat(records("linkTopic", 2)).extracting(record -> new String(record.value(), StandardCharsets.UTF_8))
+                .satisfiesExactlyInAnyOrder(first -> assertThat(first).contains("\"link\":\"168h\""),
+                        second -> assertThat(second).contains("\"link\":\"2h\""));
+    }
+
+    @Test
     void oneBadLineHoldsBackAllAndIsNamed() {
         CommandLineRun run = send("badTopic", """
                 {"requestId":"r-1","prompt":"a red apple"}

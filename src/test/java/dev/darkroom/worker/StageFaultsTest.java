@@ -30,6 +30,7 @@ import jakarta.enterprise.inject.Alternative;
 import jakarta.enterprise.inject.Produces;
 import jakarta.inject.Inject;
 import jakarta.inject.Singleton;
+import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
@@ -152,9 +153,14 @@ class StageFaultsTest {
         ImageStore store(DarkroomConfig config) {
             DarkroomConfig.Store store = config.store();
             ImageStore real = new MinioImageStore(new StoreSettings(store.endpoint(), store.region(), store.bucket(),
-                    store.accessKey(), store.secretKey(), store.pathStyle(), store.createBucket(),
+                    store.accessKey().orElseThrow(), store.secretKey().orElseThrow(), store.pathStyle(), store.createBucket(),
                     store.connectTimeout(), store.readTimeout()));
             return new ImageStore() {
+                @Override
+                public URI link(String key, Duration validity) {
+                    return real.link(key, validity);
+                }
+
                 @Override
                 public StoredObject putIfAbsent(String key, byte[] content, String type, Map<String, String> metadata) {
                     at("store.put." + key.split("/")[0]);

@@ -69,10 +69,12 @@ class StartAndStopIT {
                 "darkroom.store.bucket must be 3 to 63");
         assertRefusesToStart(Map.of("DARKROOM_STORE_ENDPOINT", "nowhere", "DARKROOM_EVENTS_SOURCE", "/%zz",
                         "DARKROOM_TOPICS_PROGRESS", "darkroom.requests", "KAFKA_BOOTSTRAP_SERVERS", "nowhere",
-                        "DARKROOM_STATE_DIR", "/dev/null/state", "DARKROOM_INPUTS_BUCKETS", "photos,Photos"),
+                        "DARKROOM_STATE_DIR", "/dev/null/state", "DARKROOM_INPUTS_BUCKETS", "photos,Photos",
+                        "DARKROOM_STORE_RETENTION", "36h"),
                 "Invalid url in bootstrap.servers: nowhere", "endpoint is 'nowhere'", "darkroom.events.source is '/%zz'",
                 "must be six different topics", "darkroom.state-dir is /dev/null/state",
-                "darkroom.inputs.buckets is 'photos,Photos'; it must be names of buckets");
+                "darkroom.inputs.buckets is 'photos,Photos'; it must be names of buckets",
+                "retention is PT36H; it must be whole days from 1d to 3650d");
     }
 
     private void assertRefusesToStart(Map<String, String> environment, String... sentences) {

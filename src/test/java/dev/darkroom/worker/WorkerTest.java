@@ -7,6 +7,7 @@ import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.darkroom.Darkroom;
 import dev.darkroom.contract.Events;
 import dev.darkroom.contract.Failed;
 import dev.darkroom.contract.FailureReason;
@@ -30,6 +31,7 @@ import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -336,6 +338,22 @@ class WorkerTest {
         assertThat(header(dead, "dead-letter-topic")).isEqualTo(Topics.REQUESTS);
         assertThat(header(dead, "dead-letter-partition")).matches("\\d+");
         assertThat(header(dead, "dead-letter-offset")).matches("\\d+");
+    }
+
+    @Test
+    void aDeadLetterThatIsSentAgainIsLookedAtAgain() {
+        String token = "w" + UUID.randomUUID().toString().replace("-", "");
+        byte[] value = token.getBytes(UTF_8);
+        topics.send(new ProducerRecord<>(Topics.REQUESTS, "k".getBytes(UTF_8), value));
+        topics.deadLetter(value);
+
+        assertThat(Darkroom.run("redrive", "--bootstrap-servers", stack.bootstrapServers(), "--reason", token)).isZero();
+
+        await().atMost(Duration.ofSeconds(30)).until(() -> topics.received(Topics.DEAD_LETTERS,
+                dead -> Arrays.equals(dead.value(), value)).size() == 2);
+        assertThat(topics.received(Topics.DEAD_LETTERS, dead -> Arrays.equals(dead.value(), value)))
+                .allSatisfy(dead -> assertThat(dead.key()).asString().isEqualTo("k"))
+                .extracting(dead -> header(dead, "dead-letter-offset")).doesNotHaveDuplicates();
     }
 
     @Test

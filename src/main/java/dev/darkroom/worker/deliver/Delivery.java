@@ -27,11 +27,13 @@ import dev.darkroom.worker.image.ImageEncoder;
 import dev.darkroom.worker.outcome.Outcomes;
 import dev.darkroom.worker.store.ImageStore;
 import dev.darkroom.worker.store.ObjectKeys;
+import dev.darkroom.worker.store.Retention;
 import dev.darkroom.worker.store.StoredObject;
 import jakarta.annotation.PreDestroy;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -69,6 +71,7 @@ public class Delivery {
     private final ObjectMapper json;
     private final boolean marked;
     private final SafetyPolicy safetyPolicy;
+    private final Optional<Retention> retention;
     private final ImageEncoder encoder = new ImageEncoder();
     private final Semaphore places;
     private final ExecutorService threads = Executors.newCachedThreadPool(WorkerThreads.named("delivery"));
@@ -84,6 +87,7 @@ public class Delivery {
         this.places = new Semaphore(config.flow().deliveryThreads(), true);
         this.marked = config.provenance().enabled();
         this.safetyPolicy = config.safety().policy();
+        this.retention = config.store().retention().map(Retention::of);
     }
 
     /**
@@ -222,13 +226,12 @@ public class Delivery {
             found.add(object.get());
         }
         Optional<Making> making = making(found.get(0)).filter(its -> its.model().digest().equals(model.digest()));
-        if (making.isEmpty() || !found.stream().allMatch(this::adoptable)) {
+        if (making.isEmpty() || !IntStream.range(0, found.size()).allMatch(i -> adoptable(key(job, i), found.get(i)))) {
             return Optional.empty();
         }
         List<Completed.Image> images = new ArrayList<>();
         for (int i = 0; i < found.size(); i++) {
-            images.add(image(found.get(i), parameters.width(), parameters.height(), job.request().seedOf(i),
-                    safety(found.get(i))));
+            images.add(image(job, i, found.get(i), parameters.width(), parameters.height(), safety(found.get(i))));
         }
         Instant end = Instant.now();
         var provenance = new Provenance(job.request().profile(), parameters, model, making.get().marked());
@@ -237,9 +240,9 @@ public class Delivery {
     }
 
     /** Whether it is whole, and was looked at as this worker has images looked at. */
-    private boolean adoptable(StoredObject object) {
+    private boolean adoptable(String key, StoredObject object) {
         boolean looked = safety(object).map(said -> safetyPolicy.keeps(said.flagged())).orElse(!safetyPolicy.checks());
-        return looked && store.get(object.key()).filter(content -> Sha256.hex(content).equals(object.sha256())).isPresent();
+        return looked && store.get(key).filter(content -> Sha256.hex(content).equals(object.sha256())).isPresent();
     }
 
     private Optional<Making> making(StoredObject object) {
@@ -285,17 +288,25 @@ public class Delivery {
         Optional<Safety> safety = Provenance.safety(image);
         safety.ifPresent(said -> metadata.put(SAFETY, text(said)));
         StoredObject object = store.putIfAbsent(key(job, index), file, request.format().contentType(), metadata);
-        return image(object, image.width(), image.height(), image.seed(), safety);
+        return image(job, index, object, image.width(), image.height(), safety);
     }
 
     private static String key(Job job, int index) {
         return ObjectKeys.image(job.identity(), index, job.request().format());
     }
 
-    private static Completed.Image image(
-            StoredObject object, int width, int height, long seed, Optional<Safety> safety) {
-        return new Completed.Image(object.bucket(), object.key(), object.uri(), object.etag(), object.sha256(),
-                object.bytes(), width, height, seed, safety);
+    private Completed.Image image(
+            Job job, int index, StoredObject object, int width, int height, Optional<Safety> safety) {
+        Optional<Instant> expires = retention.map(its -> its.expires(object.stored()));
+        return new Completed.Image(object.bucket(), object.key(), object.uri(), object.etag(), object.sha256(), object.bytes(),
+                width, height, job.request().seedOf(index), safety, expires,
+                job.request().link().map(validity -> link(key(job, index), validity.duration(), expires)));
+    }
+
+    /** No link outlives its image. */
+    private Completed.Link link(String key, Duration validity, Optional<Instant> imageExpires) {
+        Instant ends = Instant.now().truncatedTo(ChronoUnit.SECONDS).plus(validity);
+        return new Completed.Link(store.link(key, validity), imageExpires.filter(ends::isAfter).orElse(ends));
     }
 
     private void record(String stage, Duration duration) {

@@ -1,6 +1,7 @@
 package dev.darkroom.worker.ops;
 
 import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.store.Retention;
 import dev.darkroom.worker.store.StoreSettings;
 import io.quarkus.runtime.StartupEvent;
 import io.quarkus.runtime.configuration.ConfigurationException;
@@ -59,6 +60,11 @@ class SettingsCheck {
         List<String> wrong = new ArrayList<>();
         try {
             WorkerBeans.settings(config.store());
+        } catch (IllegalArgumentException e) {
+            wrong.add(e.getMessage() + ".");
+        }
+        try {
+            config.store().retention().ifPresent(Retention::of);
         } catch (IllegalArgumentException e) {
             wrong.add(e.getMessage() + ".");
         }

@@ -1,11 +1,14 @@
 package dev.darkroom.worker.store;
 
+import java.net.URI;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 
 /**
- * The object store, as far as the worker needs it. Implementations are thread-safe. Every method throws
- * {@link StorageException} when the store cannot be reached or refuses.
+ * The object store, as far as the worker needs it. Keys are those of {@link ObjectKeys}; a prefix comes before them in the
+ * bucket. Implementations are thread-safe. Every method throws {@link StorageException} when the store cannot be reached or
+ * refuses.
  */
 public interface ImageStore extends AutoCloseable {
 
@@ -31,6 +34,14 @@ public interface ImageStore extends AutoCloseable {
      * @param mostBytes how much of it; one byte more than is wanted tells that there is more
      */
     Optional<byte[]> read(String bucket, String key, int mostBytes);
+
+    /**
+     * An address under which whoever has it may get an object, whether it is there or not. It ends with the credentials
+     * that it was signed with, if they end first.
+     *
+     * @param validity how long from now, at most seven days
+     */
+    URI link(String key, Duration validity);
 
     /**
      * Makes sure that the bucket is there and can be written to, creates it where it may, and finds out whether the

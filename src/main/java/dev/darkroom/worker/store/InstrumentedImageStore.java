@@ -2,6 +2,8 @@ package dev.darkroom.worker.store;
 
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
+import java.net.URI;
+import java.time.Duration;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
@@ -40,6 +42,12 @@ public final class InstrumentedImageStore implements ImageStore {
     @Override
     public Optional<byte[]> read(String bucket, String key, int mostBytes) {
         return timed("read", () -> store.read(bucket, key, mostBytes));
+    }
+
+    /** Not timed: the store is not asked. */
+    @Override
+    public URI link(String key, Duration validity) {
+        return store.link(key, validity);
     }
 
     @Override

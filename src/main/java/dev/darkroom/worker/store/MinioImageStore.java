@@ -3,19 +3,27 @@ package dev.darkroom.worker.store;
 import dev.darkroom.digest.Sha256;
 import io.minio.BucketExistsArgs;
 import io.minio.GetObjectArgs;
+import io.minio.GetPresignedObjectUrlArgs;
 import io.minio.MakeBucketArgs;
 import io.minio.MinioClient;
 import io.minio.PutObjectArgs;
 import io.minio.StatObjectArgs;
+import io.minio.credentials.Provider;
+import io.minio.credentials.StaticProvider;
 import io.minio.errors.ErrorResponseException;
 import io.minio.errors.InsufficientDataException;
 import io.minio.errors.InvalidResponseException;
 import io.minio.errors.MinioException;
 import io.minio.errors.ServerException;
+import io.minio.http.Method;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
+import java.security.ProviderException;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -63,7 +71,11 @@ public final class MinioImageStore implements ImageStore {
             "ServiceUnavailable", "TooManyRequests", "OperationAborted", "ConditionalRequestConflict");
 
     private final MinioClient client;
+    /** Signs addresses as others see them, and connects to nothing. */
+    private final MinioClient links;
     private final StoreSettings settings;
+    private final Provider credentials;
+    private final Map<String, String> encryption;
     private volatile boolean conditionalPuts = true;
 
     /** Connects to nothing yet; {@link #open()} does. */
@@ -81,17 +93,32 @@ public final class MinioImageStore implements ImageStore {
                 .readTimeout(settings.readTimeout())
                 .writeTimeout(settings.readTimeout())
                 .build();
-        client = MinioClient.builder()
-                .endpoint(settings.endpoint().toString())
+        credentials = settings.keys().<Provider>map(keys ->
+                        new StaticProvider(keys.accessKey(), keys.secretKey(), keys.sessionToken().orElse(null)))
+                .orElseGet(() -> new CredentialsChain(http));
+        encryption = settings.encryption().map(Encryption::headers).orElse(Map.of());
+        client = client(settings.endpoint(), http);
+        links = client(settings.publicEndpoint().orElse(settings.endpoint()), http);
+    }
+
+    private MinioClient client(URI endpoint, OkHttpClient http) {
+        MinioClient made = MinioClient.builder()
+                .endpoint(endpoint.toString())
                 .region(settings.region())
-                .credentials(settings.accessKey(), settings.secretKey())
+                .credentialsProvider(credentials)
                 .httpClient(http, true)
                 .build();
         if (settings.pathStyle()) {
-            client.disableVirtualStyleEndpoint();
+            made.disableVirtualStyleEndpoint();
         } else {
-            client.enableVirtualStyleEndpoint();
+            made.enableVirtualStyleEndpoint();
         }
+        return made;
+    }
+
+    /** Where an object lies in the bucket. */
+    private String placed(String key) {
+        return settings.prefix().isEmpty() ? key : settings.prefix() + "/" + key;
     }
 
     @Override
@@ -118,7 +145,7 @@ public final class MinioImageStore implements ImageStore {
 
     @Override
     public Optional<byte[]> get(String key) {
-        var args = GetObjectArgs.builder().bucket(settings.bucket()).object(key).build();
+        var args = GetObjectArgs.builder().bucket(settings.bucket()).object(placed(key)).build();
         try (var response = client.getObject(args)) {
             return Optional.of(response.readAllBytes());
         } catch (ErrorResponseException e) {
@@ -146,6 +173,20 @@ public final class MinioImageStore implements ImageStore {
     }
 
     @Override
+    public URI link(String key, Duration validity) {
+        try {
+            return URI.create(links.getPresignedObjectUrl(GetPresignedObjectUrlArgs.builder()
+                    .method(Method.GET)
+                    .bucket(settings.bucket())
+                    .object(placed(key))
+                    .expiry(Math.toIntExact(validity.toSeconds()))
+                    .build()));
+        } catch (Exception e) {
+            throw fault("sign a link to", key, e);
+        }
+    }
+
+    @Override
     public void open() {
         if (!bucketExists()) {
             if (!settings.createBucket()) {
@@ -155,8 +196,9 @@ public final class MinioImageStore implements ImageStore {
             createBucket();
         }
         conditionalPuts = hasConditionalPuts();
-        LOG.infof("store=open endpoint=%s bucket=%s conditionalPuts=%s",
-                settings.endpoint(), settings.bucket(), conditionalPuts);
+        LOG.infof("store=open endpoint=%s bucket=%s prefix=\"%s\" credentials=\"%s\" conditionalPuts=%s",
+                settings.endpoint(), settings.bucket(), settings.prefix(),
+                settings.keys().map(keys -> "given").orElseGet(credentials::toString), conditionalPuts);
     }
 
     @Override
@@ -171,6 +213,7 @@ public final class MinioImageStore implements ImageStore {
     public void close() {
         try {
             client.close();
+            links.close();
         } catch (Exception e) {
             LOG.debugf(e, "store=close endpoint=%s", settings.endpoint());
         }
@@ -215,9 +258,19 @@ public final class MinioImageStore implements ImageStore {
                 return true;
             }
             if (status == 400 || status == 501) {
+                writeUnconditionally(content);
                 return false;
             }
             throw fault("put", PROBE_KEY, e);
+        } catch (Exception e) {
+            throw fault("put", PROBE_KEY, e);
+        }
+    }
+
+    /** It may be the encryption that the store does not take, and not the condition. */
+    private void writeUnconditionally(byte[] content) {
+        try {
+            write(PROBE_KEY, content, "text/plain", Map.of(), Map.of());
         } catch (Exception e) {
             throw fault("put", PROBE_KEY, e);
         }
@@ -228,21 +281,24 @@ public final class MinioImageStore implements ImageStore {
         String sha256 = Sha256.hex(content);
         var described = new LinkedHashMap<>(checked(metadata));
         described.put(SHA256, sha256);
+        var headers = new LinkedHashMap<>(encryption);
+        headers.putAll(conditions);
         var response = client.putObject(PutObjectArgs.builder()
                 .bucket(settings.bucket())
-                .object(key)
+                .object(placed(key))
                 .stream(new ByteArrayInputStream(content), content.length, -1)
                 .contentType(contentType)
                 .userMetadata(described)
-                .extraHeaders(conditions)
+                .extraHeaders(headers)
                 .build());
-        return new StoredObject(settings.bucket(), key, unquoted(response.etag()), sha256, content.length, described, true);
+        return new StoredObject(settings.bucket(), placed(key), unquoted(response.etag()), sha256, content.length, described,
+                Instant.now(), true);
     }
 
     @Override
     public Optional<StoredObject> find(String key) {
         try {
-            var stat = client.statObject(StatObjectArgs.builder().bucket(settings.bucket()).object(key).build());
+            var stat = client.statObject(StatObjectArgs.builder().bucket(settings.bucket()).object(placed(key)).build());
             String sha256 = stat.userMetadata().get(SHA256);
             if (sha256 == null) {
                 // not written by a Darkroom
@@ -252,8 +308,8 @@ public final class MinioImageStore implements ImageStore {
                 }
                 sha256 = Sha256.hex(content.get());
             }
-            return Optional.of(new StoredObject(
-                    settings.bucket(), key, unquoted(stat.etag()), sha256, stat.size(), Map.copyOf(stat.userMetadata()), false));
+            return Optional.of(new StoredObject(settings.bucket(), placed(key), unquoted(stat.etag()), sha256, stat.size(),
+                    Map.copyOf(stat.userMetadata()), stat.lastModified().toInstant(), false));
         } catch (StorageException e) {
             throw e;
         } catch (ErrorResponseException e) {
@@ -311,8 +367,16 @@ public final class MinioImageStore implements ImageStore {
                 .formatted(verb, what, settings.endpoint(), reason(e)), publicReason(e), transientFault(e), e);
     }
 
+    /** The client wraps what a provider throws, or not, depending on the call. */
+    private static boolean isOfCredentials(Exception e) {
+        return e instanceof ProviderException || e.getCause() instanceof ProviderException;
+    }
+
     /** Messages of the client and of Java name hosts and ports. */
     private static String publicReason(Exception e) {
+        if (isOfCredentials(e)) {
+            return "there are no credentials for it";
+        }
         if (e instanceof ErrorResponseException refusal) {
             return "it answers HTTP %d %s".formatted(refusal.response().code(), refusal.errorResponse().code());
         }
@@ -331,10 +395,17 @@ public final class MinioImageStore implements ImageStore {
             return "HTTP %d %s (%s)".formatted(
                     refusal.response().code(), refusal.errorResponse().code(), refusal.errorResponse().message());
         }
+        if (e.getCause() instanceof ProviderException failure) {
+            return failure.getMessage();
+        }
         return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
     }
 
     private static boolean transientFault(Exception e) {
+        if (isOfCredentials(e)) {
+            // Mostly nobody has set any up, which is to be known soon after the start; later it is tried again in any case
+            return false;
+        }
         if (e instanceof ErrorResponseException refusal) {
             return transientStatus(refusal.response().code())
                     || TRANSIENT_CODES.contains(refusal.errorResponse().code());

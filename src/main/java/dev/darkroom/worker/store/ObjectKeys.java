@@ -19,6 +19,11 @@ import dev.darkroom.contract.ImageFormat;
  */
 public final class ObjectKeys {
 
+    /** What the keys of images, outcomes and attempts begin with. */
+    public static final String IMAGES = "images/";
+    public static final String OUTCOMES = "outcomes/";
+    public static final String ATTEMPTS = "attempts/";
+
     private ObjectKeys() {
     }
 
@@ -32,7 +37,7 @@ public final class ObjectKeys {
         if (index < 0) {
             throw new IllegalArgumentException("index is " + index + "; images are counted from 0");
         }
-        return "images/" + prefix(request) + "-" + request.digest() + "-" + index + "." + format.extension();
+        return IMAGES + prefix(request) + "-" + request.digest() + "-" + index + "." + format.extension();
     }
 
     /**
@@ -41,12 +46,12 @@ public final class ObjectKeys {
      * @param number the attempt's number, counted from 1
      */
     public static String attempt(Identity request, int number) {
-        return "attempts/" + prefix(request) + "-" + request.digest() + "-" + number;
+        return ATTEMPTS + prefix(request) + "-" + request.digest() + "-" + number;
     }
 
     /** The key of a request's outcome: the whole event as JSON. It follows from the request id alone. */
     public static String outcome(Identity request) {
-        return "outcomes/" + prefix(request) + ".json";
+        return OUTCOMES + prefix(request) + ".json";
     }
 
     private static String prefix(Identity request) {

@@ -1,6 +1,7 @@
 package dev.darkroom.worker.store;
 
 import dev.darkroom.worker.Retries;
+import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
@@ -47,6 +48,11 @@ public final class RetryingImageStore implements ImageStore {
         return retries.untilDone("read from the object store",
                 failure -> failure instanceof StorageException fault && fault.transientFault(),
                 () -> store.read(bucket, key, mostBytes));
+    }
+
+    @Override
+    public URI link(String key, Duration validity) {
+        return untilDone("sign links to the object store", () -> store.link(key, validity));
     }
 
     @Override

@@ -2,16 +2,19 @@ package dev.darkroom.worker.store;
 
 import java.net.URI;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.regex.Pattern;
 
 /**
  * Where the object store is and how it is spoken to.
  *
  * @param endpoint {@code http} or {@code https}, host and perhaps port; no path
+ * @param publicEndpoint the same, as those reach it who follow links; empty if they reach it like the worker
  * @param region the region that requests are signed for; {@code us-east-1} satisfies most self-hosted stores
  * @param bucket the bucket that everything goes into, named by S3's rules
- * @param accessKey access key id
- * @param secretKey secret access key
+ * @param prefix what the keys of everything in the bucket begin with, before a slash; empty for nothing
+ * @param keys what requests are signed with; empty for what the surroundings give
+ * @param encryption how everything is encrypted that is put; empty for what the bucket says
  * @param pathStyle whether the bucket stands in the path ({@code host/bucket/key}) instead of in the host name
  * @param createBucket whether a missing bucket is created at the start
  * @param connectTimeout longest wait for a connection
@@ -19,14 +22,24 @@ import java.util.regex.Pattern;
  */
 public record StoreSettings(
         URI endpoint,
+        Optional<URI> publicEndpoint,
         String region,
         String bucket,
-        String accessKey,
-        String secretKey,
+        String prefix,
+        Optional<StoreKeys> keys,
+        Optional<Encryption> encryption,
         boolean pathStyle,
         boolean createBucket,
         Duration connectTimeout,
         Duration readTimeout) {
+
+    /** A prefix leaves room below S3's limit of 1,024 for its keys, and no part of it is another folder to a tool. */
+    private static final Pattern PREFIX =
+            Pattern.compile("(?=.{1,256}$)(?!(.*/)?\\.{1,2}(/|$))[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*");
+
+    /** What is said of a prefix that will not do. */
+    public static final String PREFIX_ALLOWED = "parts of letters, digits, '.', '_' and '-' with '/' between them, such as "
+            + "team-a/darkroom";
 
     private static final Pattern BUCKET = Pattern.compile("[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]");
 
@@ -39,24 +52,40 @@ public record StoreSettings(
         return BUCKET.matcher(name).matches() && !name.contains("..");
     }
 
+    /** Whether keys may begin with this; with nothing, they may. */
+    public static boolean isPrefix(String prefix) {
+        return prefix.isEmpty() || PREFIX.matcher(prefix).matches();
+    }
+
     /** @throws IllegalArgumentException with a sentence that names the setting, what it is and what is allowed */
     public StoreSettings {
-        check(endpoint != null && endpoint.getHost() != null
-                        && ("http".equals(endpoint.getScheme()) || "https".equals(endpoint.getScheme())),
-                "the store's endpoint is '%s'; it must be an address such as https://s3.example.com:9000", endpoint);
-        check((endpoint.getPath().isEmpty() || endpoint.getPath().equals("/"))
-                        && endpoint.getQuery() == null && endpoint.getUserInfo() == null,
-                "the store's endpoint '%s' has more than scheme, host and port", endpoint.getHost());
+        checkAddress("endpoint", endpoint);
+        publicEndpoint.ifPresent(address -> checkAddress("public endpoint", address));
         check(region != null && !region.isBlank(), "the store's region is empty; us-east-1 satisfies most stores");
         check(bucket != null && isBucket(bucket),
                 "the store's bucket is '%s'; a bucket's name has 3 to 63 lower-case letters, digits, '.' and '-', "
                         + "and starts and ends with a letter or digit", bucket);
-        check(accessKey != null && !accessKey.isBlank(), "the store's access key is empty");
-        check(secretKey != null && !secretKey.isBlank(), "the store's secret key is empty");
+        check(isPrefix(prefix), "the store's prefix is '%s'; it must be " + PREFIX_ALLOWED, prefix);
         check(positive(connectTimeout), "the store's connect time-out is %s; it must be above zero and at most a day",
                 connectTimeout);
         check(positive(readTimeout), "the store's read time-out is %s; it must be above zero and at most a day",
                 readTimeout);
+    }
+
+    /** A store for which the worker has keys, and a bucket all for itself. */
+    public StoreSettings(URI endpoint, String region, String bucket, String accessKey, String secretKey, boolean pathStyle,
+            boolean createBucket, Duration connectTimeout, Duration readTimeout) {
+        this(endpoint, Optional.empty(), region, bucket, "", Optional.of(new StoreKeys(accessKey, secretKey, Optional.empty())),
+                Optional.empty(), pathStyle, createBucket, connectTimeout, readTimeout);
+    }
+
+    private static void checkAddress(String name, URI address) {
+        check(address != null && address.getHost() != null
+                        && ("http".equals(address.getScheme()) || "https".equals(address.getScheme())),
+                "the store's %s is '%s'; it must be an address such as https://s3.example.com:9000", name, address);
+        check((address.getPath().isEmpty() || address.getPath().equals("/"))
+                        && address.getQuery() == null && address.getUserInfo() == null,
+                "the store's %s '%s' has more than scheme, host and port", name, address.getHost());
     }
 
     private static boolean positive(Duration timeout) {
@@ -68,13 +97,5 @@ public record StoreSettings(
         if (!condition) {
             throw new IllegalArgumentException(sentence.formatted(arguments));
         }
-    }
-
-    /** Everything but the secret. */
-    @Override
-    public String toString() {
-        return ("StoreSettings[endpoint=%s, region=%s, bucket=%s, accessKey=%s, secretKey=***, pathStyle=%s, createBucket=%s, "
-                + "connectTimeout=%s, readTimeout=%s]")
-                .formatted(endpoint, region, bucket, accessKey, pathStyle, createBucket, connectTimeout, readTimeout);
     }
 }

@@ -19,7 +19,8 @@ class WorkersReportTest {
     private static final Instant BEGIN = Instant.parse("2026-11-24T00:00:00Z");
 
     private static final Completed.Image IMAGE =
-            new Completed.Image("darkroom", "a.png", "s3://darkroom/a.png", "", "", 1, 8, 8, 1, Optional.empty());
+            new Completed.Image("darkroom", "a.png", "s3://darkroom/a.png", "", "", 1, 8, 8, 1, Optional.empty(),
+                    Optional.empty(), Optional.empty());
     private static final Completed.Parameters PARAMETERS = new Completed.Parameters("a star", "", "plain", "final", 8, 8, 20,
             "dpmpp-2m", new Completed.Guidance(7.5, 0.4), "tiny", List.of(), Optional.empty(), Optional.empty(), 1, 1,
             new Completed.Output(ImageFormat.PNG), false, OptionalInt.of(77));

@@ -3,6 +3,7 @@ package dev.darkroom.worker.store;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
 
 import dev.darkroom.digest.Sha256;
 import dev.darkroom.stack.Stack;
@@ -14,9 +15,15 @@ import java.io.ByteArrayInputStream;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.time.Duration;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Executors;
@@ -70,7 +77,7 @@ class MinioImageStoreTest {
     void whatIsPutCanBeGot() {
         StoredObject object = store.putIfAbsent(key, bytes("first"), TEXT, Map.of());
 
-        assertThat(object).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, DESCRIBED, true));
+        assertStored(object, DESCRIBED, true);
         assertThat(object.uri()).isEqualTo("s3://images/" + key);
         assertThat(store.get(key)).hasValueSatisfying(content -> assertThat(content).asString().isEqualTo("first"));
     }
@@ -95,7 +102,7 @@ class MinioImageStoreTest {
 
         assertThat(store.conditionalPuts()).isTrue();
         assertThat(first.created()).isTrue();
-        assertThat(second).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, DESCRIBED, false));
+        assertStored(second, DESCRIBED, false);
         assertThat(store.get(key)).hasValueSatisfying(content -> assertThat(content).asString().isEqualTo("first"));
     }
 
@@ -113,7 +120,7 @@ class MinioImageStoreTest {
 
             assertThat(plain.conditionalPuts()).isFalse();
             assertThat(first.created()).isTrue();
-            assertThat(second).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, DESCRIBED, false));
+            assertStored(second, DESCRIBED, false);
             assertThat(plain.get(key)).hasValueSatisfying(content -> assertThat(content).asString().isEqualTo("first"));
         }
     }
@@ -152,7 +159,7 @@ class MinioImageStoreTest {
 
         StoredObject found = store.putIfAbsent(key, bytes("the second"), TEXT, Map.of());
 
-        assertThat(found).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, Map.of(), false));
+        assertStored(found, Map.of(), false);
     }
 
     @Test
@@ -228,6 +235,66 @@ class MinioImageStoreTest {
         var timers = meters.get("darkroom.store.operation").tag("operation", "put-if-absent");
         assertThat(timers.tag("outcome", "ok").timer().count()).isEqualTo(1);
         assertThat(meters.get("darkroom.store.operation").tag("outcome", "kept").timer().count()).isEqualTo(1);
+    }
+
+    @Test
+    void everythingLiesBelowThePrefix() throws Exception {
+        try (var below = new MinioImageStore(with("team-a/darkroom", Optional.empty()))) {
+            below.open();
+            StoredObject object = below.putIfAbsent(key, bytes("first"), TEXT, Map.of());
+
+            assertThat(object.key()).isEqualTo("team-a/darkroom/" + key);
+            assertThat(object.uri()).isEqualTo("s3://images/team-a/darkroom/" + key);
+            assertThat(below.find(key)).get().extracting(StoredObject::key).isEqualTo(object.key());
+            assertThat(below.get(key)).isPresent();
+            assertThat(store.get(key)).isEmpty();
+            assertThat(store.get("team-a/darkroom/" + key)).isPresent();
+            assertThat(store.get("team-a/darkroom/" + MinioImageStore.PROBE_KEY)).isPresent();
+        }
+    }
+
+    @Test
+    void whoHasALinkGetsTheObjectForAsLongAsItIsValid() throws Exception {
+        store.putIfAbsent(key, bytes("first"), TEXT, Map.of());
+
+        URI link = store.link(key, Duration.ofHours(24));
+
+        assertThat(link.getQuery()).contains("X-Amz-Expires=86400").doesNotContain(stack.secretKey());
+        HttpResponse<String> answer = fetched(link);
+        assertThat(answer.statusCode()).isEqualTo(200);
+        assertThat(answer.body()).isEqualTo("first");
+        assertThat(answer.headers().firstValue("Content-Type")).hasValue(TEXT);
+        assertThat(fetched(URI.create(link.toString().replace("86400", "604800"))).statusCode()).isEqualTo(403);
+        assertThat(fetched(URI.create(link.toString().replace(key, key + "x"))).statusCode()).isEqualTo(403);
+    }
+
+    @Test
+    void linksAreForThePublicEndpoint() throws Exception {
+        try (var proxy = new RefusingProxy(stack.storeEndpoint(), exchange -> null);
+                var inside = new MinioImageStore(with("team-a", Optional.of(proxy.endpoint())))) {
+            inside.putIfAbsent(key, bytes("first"), TEXT, Map.of());
+
+            URI link = inside.link(key, Duration.ofHours(1));
+
+            assertThat(link.toString()).startsWith(proxy.endpoint() + "/images/team-a/" + key + "?");
+            assertThat(fetched(link).body()).isEqualTo("first");
+        }
+    }
+
+    private static StoreSettings with(String prefix, Optional<URI> publicEndpoint) {
+        return new StoreSettings(stack.storeEndpoint(), publicEndpoint, "us-east-1", "images", prefix,
+                Optional.of(new StoreKeys(stack.accessKey(), stack.secretKey(), Optional.empty())), Optional.empty(), true, true,
+                Duration.ofSeconds(5), Duration.ofSeconds(30));
+    }
+
+    private static HttpResponse<String> fetched(URI link) throws Exception {
+        return HttpClient.newHttpClient().send(HttpRequest.newBuilder(link).build(), HttpResponse.BodyHandlers.ofString());
+    }
+
+    private void assertStored(StoredObject object, Map<String, String> metadata, boolean created) {
+        assertThat(object).isEqualTo(new StoredObject("images", key, FIRST_MD5, FIRST_SHA256, 5, metadata, object.stored(),
+                created));
+        assertThat(object.stored()).isCloseTo(Instant.now(), within(1, ChronoUnit.MINUTES));
     }
 
     private static byte[] bytes(String content) {
