@@ -393,7 +393,7 @@ def adapter_goldens(checkpoint: Path, tiny: Path, bundle: Path, out: Path) -> di
         shutil.copytree(bundle, copy)
         for index, (name, (save, kinds)) in enumerate(LORAS.items()):
             names = [layer for layer in layers if any(kind in layer for kind in kinds)]
-            save(random_factors(layers, names, 2, 0.15, index), Path(folder) / f"{name}.safetensors")
+            save(random_factors(layers, names, 2, 0.6, index), Path(folder) / f"{name}.safetensors")
             add_adapter(copy, name, Path(folder) / f"{name}.safetensors", few_steps=False)
             shutil.copy(copy / f"adapters/{name}.safetensors", out / f"{name}.safetensors")
         for scales in ADAPTED:
