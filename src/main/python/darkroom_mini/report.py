@@ -63,8 +63,10 @@ def profile_tables(figures: dict) -> str:
     profiles = {name: figures["profiles"][name] for name in STUDY_ORDER if name in figures["profiles"]}
     for name, entry in profiles.items():
         a = entry["accuracy"]
-        cells = (a["all"]["color"], a["seen"]["object"], a["heldOut"]["object"], a["all"]["both"], a["all"]["style"])
-        lines.append(f"| `{name}` | {entry['forwards']} | " + " | ".join(map(percent, cells)) + " |")
+        # where an image is wrong is not known of every measurement
+        seen, held_out = (percent(a[side]["object"]) if side in a else "" for side in ("seen", "heldOut"))
+        color, both, style = (percent(a["all"][k]) for k in ("color", "both", "style"))
+        lines.append(f"| `{name}` | {entry['forwards']} | {color} | {seen} | {held_out} | {both} | {style} |")
     lines += ["", "| profile | PSNR, dB | SSIM | perceptual distance |", "|---|---|---|---|"]
     for name, entry in profiles.items():
         if name == "baseline":

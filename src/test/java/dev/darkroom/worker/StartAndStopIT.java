@@ -280,6 +280,6 @@ class StartAndStopIT {
     }
 
     private static String request(String id) {
-        return "{\"requestId\": \"%s\", \"prompt\": \"a kiwi\", \"steps\": 60}".formatted(id);
+        return "{\"requestId\": \"%s\", \"prompt\": \"a kiwi\", \"steps\": 30}".formatted(id);
     }
 }

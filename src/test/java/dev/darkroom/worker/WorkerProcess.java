@@ -31,7 +31,7 @@ final class WorkerProcess implements AutoCloseable {
             List<String> command = new ArrayList<>(List.of(
                     Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx512m",
                     // As the tests themselves have it, see pom.xml
-                    "-XX:TieredStopAtLevel=1",
+                    "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
                     "-jar", RUNNER.toString(), "worker"));
             ProcessBuilder builder = new ProcessBuilder(command)
                     .redirectErrorStream(true)

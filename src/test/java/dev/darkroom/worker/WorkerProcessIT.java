@@ -179,7 +179,7 @@ class WorkerProcessIT {
         List<String> ids = IntStream.range(0, REQUESTS).mapToObj(i -> "it-" + UUID.randomUUID()).toList();
         for (int i = 0; i < ids.size(); i++) {
             String json = """
-                    {"requestId": "%s", "prompt": "a kiwi", "profile": "%s", "steps": 60}
+                    {"requestId": "%s", "prompt": "a kiwi", "profile": "%s", "steps": 12}
                     """.formatted(ids.get(i), i % 2 == 0 ? "final" : "euler-20");
             topics.send(new ProducerRecord<>(Topics.REQUESTS, ids.get(i).getBytes(UTF_8), json.getBytes(UTF_8)));
         }

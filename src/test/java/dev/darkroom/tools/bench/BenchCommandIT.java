@@ -47,7 +47,7 @@ class BenchCommandIT {
     private JsonNode bench(String... arguments) throws Exception {
         List<String> command = new ArrayList<>(List.of(
                 Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-Dcli.home=" + Path.of("").toAbsolutePath(), "-Xmx512m",
+                "-Dcli.home=" + Path.of("").toAbsolutePath(), "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
                 "-jar", "target/quarkus-app/quarkus-run.jar", "bench"));
         command.addAll(List.of(arguments));
         Process process = new ProcessBuilder(command)
