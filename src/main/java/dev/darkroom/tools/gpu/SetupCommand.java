@@ -419,7 +419,7 @@ final class SetupCommand implements Callable<Integer> {
             command = new ArrayList<>(python(interpreter, "darkroom_bundle", "packages", "--bundle", bundle.toString(),
                     "--checkpoint", links().toString(), "--device", device.isCpu() ? "cpu" : "cuda"));
         } else {
-            steps.say("bundle", "compiling into %s; on an H100 this takes some 6 minutes with 32 cores, 10 with 16".formatted(bundle));
+            steps.say("bundle", "compiling into %s; beside an H100 this takes 6 minutes on 32 cores, 10 on 16".formatted(bundle));
             Files.deleteIfExists(bundle.resolve(ModelBundle.MANIFEST));
             command = new ArrayList<>(python(interpreter, "darkroom_bundle", "compile", "--checkpoint", links().toString(),
                     "--out", bundle.toString(), "--name", assembled.path("name").asText(),
