@@ -68,7 +68,7 @@ def train(config: dict, icons: Path, out: Path, seconds: float) -> None:
 
     def psnr() -> torch.Tensor:
         with torch.no_grad():
-            parts = [tiny.decoder(z.to(dtype)).float().clamp(-1, 1) for z in tested.split(64)]
+            parts = [tiny.decoder(z.to(tiny.dtype)).float().clamp(-1, 1) for z in tested.split(64)]
             return -10 * F.mse_loss(torch.cat(parts) / 2, (expected.float() / 127.5 - 1) / 2).log10()
 
     tiny = tiny.to(device, dtype, memory_format=layout).requires_grad_(False)
@@ -88,7 +88,6 @@ def train(config: dict, icons: Path, out: Path, seconds: float) -> None:
     trainer.run(clock, 200, log, 2000)
     trainer.finish()
     tiny = tiny.float()
-    dtype = torch.float32
     log.add(trainer.steps, clock.elapsed, tiny_to_full_psnr=psnr())
     save_models(out / "decoders", {"vae": vae, "tiny": tiny}, **others)
     with torch.no_grad():

@@ -2,6 +2,7 @@ package dev.darkroom.worker.ops;
 
 import dev.darkroom.worker.DarkroomConfig;
 import dev.darkroom.worker.KafkaSettings;
+import dev.darkroom.worker.WorkerThreads;
 import dev.darkroom.worker.cancel.CancellationConsumer;
 import dev.darkroom.worker.claim.Lane;
 import dev.darkroom.worker.outcome.KafkaPublisher;
@@ -15,13 +16,13 @@ import jakarta.enterprise.event.Observes;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ThreadFactory;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AdminClientConfig;
@@ -47,17 +48,19 @@ class KafkaWatch {
     private static final Duration INTERVAL = Duration.ofSeconds(3);
     private static final Duration PATIENCE = Duration.ofSeconds(15);
     private static final int CALL_TIMEOUT_MS = 5_000;
+    private static final ThreadFactory ASKING = WorkerThreads.named("topics");
 
     private final List<Lane> lanes;
     /** The topics that have to be there, and what the worker does with them. */
     private final Map<String, AclOperation> needed = new LinkedHashMap<>();
-    private final Set<String> asked = new HashSet<>();
     private final CancellationConsumer cancellations;
     private final KafkaPublisher publisher;
     private final KafkaClientService kafka;
     private final Map<String, Object> settings;
     private Admin admin;
     private Watch watch;
+    /** Brokers that create topics do so when a client asks for one. Others keep it waiting, which a look must not. */
+    private Thread asking;
 
     KafkaWatch(DarkroomConfig config, CancellationConsumer cancellations, KafkaPublisher publisher, KafkaClientService kafka,
             @Identifier("default-kafka-broker") Map<String, Object> broker) {
@@ -135,10 +138,10 @@ class KafkaWatch {
                 }
             }
         }
-        // Brokers that create topics do so when a client asks for one; it is asked for once, since that waits where they do not
-        missing.stream().filter(topic -> !asked.contains(topic)).forEach(publisher::ask);
-        asked.clear();
-        asked.addAll(missing);
+        if (!missing.isEmpty() && (asking == null || !asking.isAlive())) {
+            asking = ASKING.newThread(() -> missing.forEach(publisher::touch));
+            asking.start();
+        }
         return missing.isEmpty() ? right : Optional.of(missing.size() == 1
                 ? "The topic %s is missing.".formatted(missing.get(0))
                 : "The topics %s are missing.".formatted(String.join(", ", missing)));

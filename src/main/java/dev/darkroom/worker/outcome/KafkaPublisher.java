@@ -165,15 +165,14 @@ public class KafkaPublisher {
         });
     }
 
-    /** Asks for a topic in the background, which creates it where brokers create topics that are asked for. */
-    public void ask(String topic) {
-        background.execute(() -> {
-            try {
-                producer.partitionsFor(topic);
-            } catch (KafkaException e) {
-                LOG.debugf("topic=missing name=%s reason=\"%s\"", topic, e.getMessage());
-            }
-        });
+    /** Asks for a topic, which creates it where brokers create topics that are asked for. Blocks where they do not. */
+    public void touch(String topic) {
+        try {
+            producer.partitionsFor(topic);
+        } catch (KafkaException | IllegalStateException e) {
+            // The second is what a closed producer says
+            LOG.debugf("topic=missing name=%s reason=\"%s\"", topic, e.getMessage());
+        }
     }
 
     @PreDestroy
