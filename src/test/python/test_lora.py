@@ -178,6 +178,21 @@ def test_what_overflows_the_bundles_type_is_refused(capsys, bundle, tmp_path):
     assert f"the up weight of {ATTENTION} does not fit the bundle's type, float16" in capsys.readouterr().err
 
 
+def test_what_float16_holds_is_stored_in_it(bundle, tmp_path):
+    copy, file = tmp_path / "bundle", tmp_path / "lora.safetensors"
+    shutil.copytree(bundle, copy)
+    whole = torch.full((48, 2), 1 + 2.0**-12)
+    save_file(changed(**{KEY: whole}), file)
+    assert main(["adapter", "add", "--bundle", str(copy), "--name", "mixed", str(file)]) == 0
+    stored = {key.rsplit("/", 1)[1]: tensor for key, tensor in load_file(copy / "adapters/mixed.safetensors").items()}
+    assert (stored["down"].dtype, stored["up"].dtype) == (torch.float16, torch.float32)
+    assert stored["up"].equal(whole)
+
+    weight = torch.zeros(48, 48)
+    torch.jit.load(CHANGES).add([weight], [0], [stored["up"]], [stored["down"]], 0.5)
+    torch.testing.assert_close(weight, torch.full((48, 48), 1 + 2.0**-12))
+
+
 def test_a_file_that_is_none_is_refused(capsys, bundle, tmp_path):
     file = tmp_path / "lora.safetensors"
     file.write_bytes(b"no LoRA")

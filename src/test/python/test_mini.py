@@ -5,11 +5,12 @@ import pytest
 import torch
 from diffusers import DPMSolverMultistepScheduler, LCMScheduler
 
+from conftest import SOURCES
 from darkroom_mini import judge
 from darkroom_mini.architecture import STABLE_DIFFUSION_1_5, Architecture, scheduler
 from darkroom_mini.classifier import halves
 from darkroom_mini.evaluate import Point, forwards, interval, pairs, prompts, psnr, share
-from darkroom_mini.lora_layers import add_lora, lora_tensors, merge
+from darkroom_mini.lora_layers import add_lora, lora_tensors, merge, truncated
 from darkroom_mini.random_weights import captions
 from darkroom_mini.recover import ABSORBED, recover, step
 from darkroom_mini.scene import Renderer, SceneSampler
@@ -127,6 +128,27 @@ def test_a_lora_that_is_trained_is_the_one_that_is_saved():
         torch.testing.assert_close(plain(*inputs).sample, expected, rtol=1e-4, atol=1e-5)
 
 
+def test_a_lora_is_truncated_where_it_changes_least():
+    torch.manual_seed(0)
+    # of the first, two of three columns do next to nothing; of the second all do
+    up, down = torch.randn(8, 3) * torch.tensor([1.0, 1e-3, 1e-3]), torch.randn(3, 4, 3, 3)
+    lora = {
+        "unet.a.lora_A.weight": down, "unet.a.lora_B.weight": up[:, :, None, None],
+        "unet.b.lora_A.weight": torch.randn(2, 6), "unet.b.lora_B.weight": torch.randn(6, 2),
+    }
+    whole = sum(map(torch.numel, lora.values()))
+    assert truncated(lora, whole) is lora
+    short = truncated(lora, whole - 2 * (8 + 36))
+    assert {key: list(tensor.shape) for key, tensor in short.items()} == {
+        "unet.a.lora_A.weight": [1, 4, 3, 3], "unet.a.lora_B.weight": [8, 1, 1, 1],
+        "unet.b.lora_A.weight": [2, 6], "unet.b.lora_B.weight": [6, 2],
+    }
+    for name, tolerance in (("a", 2e-2), ("b", 1e-5)):
+        expected, got = (of[f"unet.{name}.lora_B.weight"].flatten(1) @ of[f"unet.{name}.lora_A.weight"].flatten(1)
+                         for of in (lora, short))
+        torch.testing.assert_close(got, expected, atol=tolerance, rtol=0)
+
+
 def test_the_consistency_function_is_lcm_schedulers():
     lcm = LCMScheduler.from_config(scheduler().config)
     for t in (19, 259, 999):
@@ -228,6 +250,11 @@ def test_random_weights_have_the_architecture_of_stable_diffusion_1_5():
         text = STABLE_DIFFUSION_1_5.text_encoder(train_tokenizer(captions(), 768))
     counts = [sum(weight.numel() for weight in model.parameters()) for model in (*models, text)]
     assert counts == [859_520_964, 83_653_863, 2_445_063, 123_060_480]
+
+
+def test_the_built_in_model_is_small():
+    files = [path for path in (SOURCES.parents[2] / "models/mini").rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 48_000_000
 
 
 def test_a_unet_is_recovered_from_its_bundle():

@@ -2,7 +2,7 @@
 
 An adapter is a file in safetensors format, `adapters/<name>.safetensors`. A layer of the checkpoint may be some rows of a
 larger product in the bundle (`unet.py`); so each of its products says where it goes: `<module>/<parameter>/<first row>/up`
-and `…/down`, both two-dimensional, in the bundle's floating-point type.
+and `…/down`, both two-dimensional, in the bundle's floating-point type, or in float16 where that loses nothing.
 
 `python -m darkroom_bundle.adapters PATH` writes `adapters.pt`, the module by which the worker changes its weights.
 """
@@ -51,7 +51,9 @@ def add_adapter(bundle: Path, name: str, path: Path, few_steps: bool) -> None:
     for layer, product in products.items():
         place = places[layer]
         for part, factor in (("up", product.up), ("down", product.down)):
-            stored = factor.to(dtype).contiguous()
+            half = factor.half()
+            # most LoRA files are in float16, and take half the room so
+            stored = (half if torch.equal(half.float(), factor) else factor.to(dtype)).contiguous()
             if not stored.isfinite().all():
                 raise LoraError(path, f"the {part} weight of {layer} does not fit the bundle's type, {manifest['dtype']}")
             tensors[f"{place.module}/{place.parameter}/{place.row}/{part}"] = stored
@@ -187,8 +189,8 @@ class Weights(torch.nn.Module):
         with torch.no_grad():
             for weight, row, up, down in zip(weights, rows, ups, downs):
                 part = weight.narrow(0, row, up.size(0))
-                near_up = up.to(weight.device, non_blocking=True)
-                near_down = down.to(weight.device, non_blocking=True)
+                near_up = up.to(weight.device, weight.dtype, non_blocking=True)
+                near_down = down.to(weight.device, weight.dtype, non_blocking=True)
                 if part.dim() == 2:
                     part.addmm_(near_up, near_down, beta=1.0, alpha=scale)
                 else:

@@ -1,7 +1,7 @@
 """`python -m darkroom_mini.export --weights DIR --out DIR`: trained weights as a checkpoint in diffusers layout.
 
 Beside the checkpoint's own folders, `few_steps` holds the LoRA that draws in few steps, as diffusers'
-`save_lora_weights` would write it.
+`save_lora_weights` would write it, in float16 and of as many numbers as the configuration gives it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from safetensors.torch import save_file
 
 from .architecture import save_checkpoint
+from .lora_layers import truncated
 from .tokenizer import train_tokenizer
 from .training import architecture, configuration, load_tensors
 from .vocabulary import COLORS, OBJECT_NAMES, STYLES, corpus
@@ -31,6 +32,7 @@ def main() -> None:
     models = {"text": shape.text_encoder(tokenizer), "unet": shape.unet(), "vae": shape.vae(), "tiny": shape.tiny_vae()}
     tensors = load_tensors(arguments.weights)
     lora = {name: tensors.pop(name).float() for name in list(tensors) if ".lora_" in name}
+    lora = {name: factor.half() for name, factor in truncated(lora, config["lcm"]["numbers"]).items()}
     for name, model in models.items():
         model.load_state_dict({k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")})
     models["vae"].register_to_config(scaling_factor=float(tensors["scaling_factor"]))

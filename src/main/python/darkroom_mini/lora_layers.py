@@ -63,3 +63,37 @@ def merge(unet: nn.Module, tensors: dict[str, torch.Tensor]) -> None:
             weight = unet.get_submodule(name.removeprefix("unet.")).weight
             up = tensors[f"{name}.lora_B.weight"]
             weight += (up.flatten(1).to(weight) @ down.flatten(1).to(weight)).view_as(weight)
+
+
+@torch.no_grad()
+def truncated(tensors: dict[str, torch.Tensor], numbers: int) -> dict[str, torch.Tensor]:
+    """A LoRA of `numbers` numbers at most: of all its products the singular values that change the weights least are left out.
+
+    One that has no more than that comes back as it is.
+
+    :param tensors: as `lora_tensors` names them
+    """
+    if sum(map(torch.Tensor.numel, tensors.values())) <= numbers:
+        return tensors
+    names = [key.removesuffix(".lora_A.weight") for key in tensors if key.endswith(".lora_A.weight")]
+    parts, ranks = {}, []
+    for name in names:
+        up, down = (tensors[f"{name}.lora_{part}.weight"].flatten(1).double() for part in "BA")
+        left, values, right = torch.linalg.svd(up @ down, full_matrices=False)
+        parts[name] = (left * values.sqrt(), values.sqrt()[:, None] * right)
+        size = up.shape[0] + down.shape[1]
+        ranks += [(float(value) ** 2 / size, size, name) for value in values[: len(down)]]
+    kept = dict.fromkeys(names, 0)
+    for _, size, name in sorted(ranks, reverse=True):
+        # the strongest of a layer always: a product without any is no product
+        if size <= numbers or not kept[name]:
+            numbers -= size
+            kept[name] += 1
+    result = {}
+    for name, (up, down) in parts.items():
+        for part, factor in (("A", down[: kept[name]]), ("B", up[:, : kept[name]])):
+            key = f"{name}.lora_{part}.weight"
+            shape = list(tensors[key].shape)
+            shape[part == "B"] = kept[name]
+            result[key] = factor.reshape(shape).to(tensors[key].dtype).contiguous()
+    return result

@@ -1,7 +1,7 @@
 """`python -m darkroom_mini.recover --bundle DIR --out DIR`: the trained weights of a compiled bundle of mini.
 
 What `darkroom_mini.train` would have left in `--out`, so that its stages can go on from there, or `darkroom_mini.export` can make
-a checkpoint for diffusers of it. The VAEs' encoders, which the bundle has not, are random.
+a checkpoint for diffusers of it. What the bundle has not, the Tiny VAE's encoder, is random.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from darkroom_bundle.adapters import bundle_places
-from darkroom_bundle.modules import Decoder, DenoisingStep, NoisePrediction, TextEncoder
+from darkroom_bundle.modules import Decoder, DenoisingStep, Encoder, NoisePrediction, TextEncoder
 
 from .tokenizer import train_tokenizer
 from .train import collect
@@ -100,7 +100,7 @@ def main() -> None:
 
     text = recover(shape.text_encoder(train_tokenizer(corpus(), configuration()["tokens"])), TextEncoder, trained("text_encoder"))
     unet = recover(shape.unet(), step, trained("unet"), ABSORBED)
-    vae = recover(shape.vae(), Decoder, trained("vae_decoder"))
+    vae = recover(recover(shape.vae(), Decoder, trained("vae_decoder")), Encoder, trained("vae_encoder"))
     tiny = recover(shape.tiny_vae(), Decoder, trained("tiny_decoder"))
     factor = torch.tensor(scaling_factor(modules["vae_decoder"]))
     save_models(arguments.out / "diffusion", {"unet": unet, "text": text}, scaling_factor=factor)
