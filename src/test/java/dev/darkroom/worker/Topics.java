@@ -112,6 +112,11 @@ public final class Topics implements AutoCloseable {
         }
     }
 
+    /** Sends a record without waiting for the broker's word. */
+    public void post(ProducerRecord<byte[], byte[]> record) {
+        producer.send(record);
+    }
+
     /** What came so far on a topic about a request. */
     public List<ConsumerRecord<byte[], byte[]>> received(String topic, String requestId) {
         return received(topic, record -> requestId.equals(header(record, "ce_subject")));

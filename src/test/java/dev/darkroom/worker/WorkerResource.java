@@ -49,6 +49,7 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         settings.put("darkroom.bundle", TestBundle.copyOfMini(folder("darkroom-bundle"))
                 .withSmallImages().withTextLengths(77, 154).withAdapter("ink", false).withAdapter("wash", true)
                 .folder().toString());
+        settings.put("darkroom.inputs.buckets", "photos");
         settings.put("darkroom.progress.interval", "20ms");
         settings.put("darkroom.flow.in-flight", "16");
         settings.put("darkroom.flow.stuck-after", "2s");
