@@ -153,7 +153,7 @@ public final class DemoCommand implements Callable<Integer> {
             try {
                 ComputeDevice.open(DeviceSelection.cpu());
             } catch (DeviceException e) {
-                progress.clear();
+                // As above
             }
         }, "torch");
         thread.setDaemon(true);
