@@ -12,6 +12,9 @@ import dev.darkroom.contract.Progress;
 import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.torch.ComputeDevice;
+import dev.darkroom.torch.DeviceException;
+import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.worker.KafkaBinding;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.StoreSettings;
@@ -123,6 +126,7 @@ public final class DemoCommand implements Callable<Integer> {
         Path logs = scratch.folder();
         long begin = System.nanoTime();
         progress.show("starting a Kafka broker and an S3 store …");
+        loadTorchMeanwhile();
         int exitCode = ExitCode.SOFTWARE;
         try (StackProcess stack = StackProcess.start(logs.resolve("stack.log"))) {
             progress.end("broker and store  ready after " + ProgressLine.since(begin));
@@ -138,6 +142,22 @@ public final class DemoCommand implements Callable<Integer> {
             scratch.end(exitCode == ExitCode.OK);
         }
         return exitCode;
+    }
+
+    /** What the worker needs next, while the servers leave this process idle. Of a failure the worker tells. */
+    private void loadTorchMeanwhile() {
+        if (gpu) {
+            return;
+        }
+        Thread thread = new Thread(() -> {
+            try {
+                ComputeDevice.open(DeviceSelection.cpu());
+            } catch (DeviceException e) {
+                // As above
+            }
+        }, "torch");
+        thread.setDaemon(true);
+        thread.start();
     }
 
     private GenerationRequest request() {

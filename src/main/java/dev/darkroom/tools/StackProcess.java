@@ -58,8 +58,8 @@ public final class StackProcess implements AutoCloseable {
 
     private static List<String> command(Path log, String... options) {
         Path classpath = Home.resolve("target/stack.classpath");
-        Path classes = Home.resolve("target/classes");
-        if (!Files.exists(classpath) || !Files.isDirectory(classes)) {
+        Path servers = Home.resolve("target/darkroom-stack.jar");
+        if (!Files.exists(classpath) || !Files.exists(servers)) {
             throw new CommandException("The embedded broker and store are not here: they belong to the checkout, not to "
                     + "what is deployed. Run ./darkroom in a checkout.");
         }
@@ -70,9 +70,10 @@ public final class StackProcess implements AutoCloseable {
         // What it leaves when it is killed goes with the rest of its run
         command.add("-Djava.io.tmpdir=" + log.toAbsolutePath().getParent());
         command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        command.addAll(ClassArchive.options("stack"));
         command.add("-cp");
         try {
-            command.add(classes + File.pathSeparator + Files.readString(classpath).strip());
+            command.add(servers + File.pathSeparator + Files.readString(classpath).strip());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

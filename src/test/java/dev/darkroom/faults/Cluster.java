@@ -1,6 +1,7 @@
 package dev.darkroom.faults;
 
 import dev.darkroom.stack.EmbeddedStore;
+import dev.darkroom.tools.ClassArchive;
 import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.StoreSettings;
 import java.io.File;
@@ -111,8 +112,9 @@ final class Cluster implements AutoCloseable {
     }
 
     private Child server(String name, String... arguments) throws InterruptedException, IOException {
-        List<String> command = new ArrayList<>(List.of(java(), "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                "-cp", classpath(), ServerMain.class.getName(), name));
+        List<String> command = new ArrayList<>(List.of(java(), "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        command.addAll(ClassArchive.options("stack"));
+        command.addAll(List.of("-cp", classpath(), ServerMain.class.getName(), name));
         command.addAll(List.of(arguments));
         Path log = folder.resolve(name + ".log");
         Child child = Child.start(command, Map.of(), log, true);
@@ -133,9 +135,11 @@ final class Cluster implements AutoCloseable {
     }
 
     private static String classpath() throws IOException {
-        return Stream.of("target/test-classes", "target/classes").map(part -> home().resolve(part).toString())
-                .collect(Collectors.joining(File.pathSeparator))
-                + File.pathSeparator + Files.readString(home().resolve("target/stack.classpath")).strip();
+        // As the archive of classes has it, and then what is not in that
+        return Stream.of(home().resolve("target/darkroom-stack.jar").toString(),
+                        Files.readString(home().resolve("target/stack.classpath")).strip(),
+                        home().resolve("target/test-classes").toString(), home().resolve("target/classes").toString())
+                .collect(Collectors.joining(File.pathSeparator));
     }
 
     /** Where the broker is reached without a proxy. */

@@ -1,6 +1,7 @@
 package dev.darkroom.faults;
 
 import dev.darkroom.faults.Proxy.Behaviour;
+import dev.darkroom.tools.ClassArchive;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -95,6 +96,7 @@ final class Worker implements AutoCloseable {
     /** @param options of the JVM, beside those of all of the worker's */
     synchronized void start(String... options) {
         List<String> command = new ArrayList<>(List.of(Cluster.java()));
+        command.addAll(ClassArchive.options("worker"));
         command.addAll(jvm);
         command.addAll(List.of(options));
         command.addAll(List.of("-jar", Cluster.home().resolve("target/quarkus-app/quarkus-run.jar").toString(), "worker"));

@@ -30,6 +30,7 @@ class LauncherTest {
         Files.copy(Path.of("darkroom"), checkout.resolve("darkroom"));
         Files.createDirectories(checkout.resolve("target/quarkus-app"));
         Files.writeString(checkout.resolve("target/stack.classpath"), "");
+        Files.writeString(checkout.resolve("target/darkroom-stack.jar"), "");
         Files.writeString(checkout.resolve("target/quarkus-app/quarkus-run.jar"), "");
     }
 
@@ -66,6 +67,15 @@ class LauncherTest {
         Run run = launch(Map.of("JAVA_HOME", java("21.0.1"), "DARKROOM_JAVA_OPTS", "-Xmx3g -Dx=y"), "worker");
 
         assertThat(run.output()).contains("<-Xmx3g>", "<-Dx=y>");
+    }
+
+    @Test
+    void classesComeFromTheArchiveThatTheBuildMade() throws Exception {
+        assertThat(launch(Map.of("JAVA_HOME", java("17.0.15")), "demo").output()).doesNotContain("SharedArchiveFile");
+        Files.writeString(checkout.resolve("target/worker.jsa"), "");
+
+        assertThat(launch(Map.of("JAVA_HOME", java("17.0.15")), "demo").output())
+                .contains("<-XX:SharedArchiveFile=" + checkout.toRealPath() + "/target/worker.jsa>");
     }
 
     @Test

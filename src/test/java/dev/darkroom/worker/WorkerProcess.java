@@ -1,6 +1,7 @@
 package dev.darkroom.worker;
 
 import dev.darkroom.stack.Stack;
+import dev.darkroom.tools.ClassArchive;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -31,8 +32,9 @@ final class WorkerProcess implements AutoCloseable {
             List<String> command = new ArrayList<>(List.of(
                     Path.of(System.getProperty("java.home"), "bin", "java").toString(), "-Xmx512m",
                     // As the tests themselves have it, see pom.xml
-                    "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC",
-                    "-jar", RUNNER.toString(), "worker"));
+                    "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC"));
+            command.addAll(ClassArchive.options("worker"));
+            command.addAll(List.of("-jar", RUNNER.toString(), "worker"));
             ProcessBuilder builder = new ProcessBuilder(command)
                     .redirectErrorStream(true)
                     .redirectOutput(log.toFile());

@@ -1,5 +1,6 @@
 package dev.darkroom.tools.gpu;
 
+import dev.darkroom.tools.ClassArchive;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -17,8 +18,9 @@ record Run(int exitCode, String output) {
     /** @param environment in place of all of Darkroom's and torch's variables here */
     static Run of(Path checkout, Map<String, String> environment, String... arguments) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(Path.of(System.getProperty("java.home"), "bin/java").toString(),
-                "-XX:TieredStopAtLevel=1", "-Dcli.home=" + checkout, "-cp", System.getProperty("java.class.path"),
-                "dev.darkroom.Main"));
+                "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Dcli.home=" + checkout));
+        command.addAll(ClassArchive.options("worker"));
+        command.addAll(List.of("-jar", "target/quarkus-app/quarkus-run.jar"));
         command.addAll(List.of(arguments));
         ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
         builder.environment().keySet().removeIf(name -> name.matches("(DARKROOM|PYTORCH|PYTHON).*"));

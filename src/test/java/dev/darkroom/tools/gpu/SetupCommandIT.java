@@ -15,10 +15,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * {@code gpu setup --device cpu} as a process, with a Python that is a script: it makes environments, answers for torch, and
+ * The packaged {@code gpu setup --device cpu}, with a Python that is a script: it makes environments, answers for torch, and
  * compiles by copying {@code models/mini}. The compiled image at the end cannot be had so, and setup says so.
  */
-class SetupCommandTest {
+class SetupCommandIT {
 
     private static final String ASKS = "python darkroom_bundle.environment --device";
     private static final String COMPILES = "python darkroom_bundle compile";

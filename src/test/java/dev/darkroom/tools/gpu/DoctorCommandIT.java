@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code gpu doctor} as a process, with the environment that the launcher would give it. */
-class DoctorCommandTest {
+class DoctorCommandIT {
 
     private static final Path MINI = Path.of("models/mini").toAbsolutePath();
 
