@@ -30,11 +30,11 @@ public final class MutatedRequests {
     private static final int LONGEST = RequestReader.MAX_BYTES / 4;
     private static final String SHA256 = "0123456789abcdef".repeat(4);
 
-    /** Whole requests but for their ids. Where they start from no picture, no model offers their size, so that none is generated. */
+    /** Whole but for their ids. What starts from no picture has a size that no model offers, so that none is generated. */
     private static final List<String> WHOLE = List.of(
             """
-            {"prompt": "a toy rocket", "image": {"uri": "s3://photos/rocket.jpg", "sha256": "%1$s", "strength": 0.6, "fit": "contain"},
-             "mask": {"bucket": "photos", "key": "mask.png", "sha256": "%1$s"}}""",
+            {"prompt": "a toy rocket", "image": {"uri": "s3://photos/rocket.jpg", "sha256": "%1$s", "strength": 0.6,
+             "fit": "contain"}, "mask": {"bucket": "photos", "key": "mask.png", "sha256": "%1$s"}}""",
             """
             {"prompt": "a clay vase", "adapters": [{"name": "ink", "scale": 0.5}, {"name": "wash", "scale": -1}], "seed": 7}""",
             """
@@ -46,12 +46,16 @@ public final class MutatedRequests {
              "steps": 4, "adapters": [{"name": "wash"}], "guidance": {"scale": 1, "cutoff": 0.4}, "metadata": {"order": "4711"},
              "output": {"link": "7d"}, "deadline": "2099-01-01T00:00:00Z"}""");
 
-    private static final List<String> HOSTILE = List.of("null", "true", "false", "0", "-1", "1", "0.5", "1e400", "-1e-400", "4.0001",
-            "9223372036854775807", "1e999999999", "\"\"", "\" \"", "\"NaN\"", "\"ink\"", "\"../ink\"", "\"ink:0.5\"", "\"\\u0000\"",
-            "\"\\ud800\"", "\"24h\"", "\"8d\"", "\"-1h\"", "\"P1D\"", "\"s3://photos/..\"", "\"http://169.254.169.254/\"",
-            "\"file:///etc/passwd\"", "\"weighted\"", "\"(a:1e400)\"", "\"((((((((((((((((((((\"", "\"(a:)\"", "\"🍎\"", "[]", "[[]]", "{}",
-            "{\"uri\": \"s3://photos/a.png\"}", "[{\"name\": \"ink\"}]", "{\"name\": \"ink\", \"scale\": 1}", "\"" + "(".repeat(1_900) + "\"",
-            "\"" + "é".repeat(2_001) + "\"", "\"" + SHA256.toUpperCase(Locale.ROOT) + "\"");
+    private static final List<String> HOSTILE = List.of(
+            "null", "true", "false", "0", "-1", "1", "0.5", "1e400", "-1e-400", "4.0001", "9223372036854775807",
+            "1e999999999", "\"\"", "\" \"", "\"NaN\"", "\"ink\"", "\"../ink\"", "\"ink:0.5\"", "\"\\u0000\"", "\"\\ud800\"",
+            "\"24h\"", "\"8d\"", "\"-1h\"", "\"P1D\"", "\"s3://photos/..\"", "\"http://169.254.169.254/\"",
+            "\"file:///etc/passwd\"", "\"weighted\"", "\"(a:1e400)\"", "\"((((((((((((((((((((\"", "\"(a:)\"", "\"🍎\"",
+            "[]", "[[]]", "{}", "{\"uri\": \"s3://photos/a.png\"}", "[{\"name\": \"ink\"}]",
+            "{\"name\": \"ink\", \"scale\": 1}", "\"" + "(".repeat(1_900) + "\"", "\"" + "é".repeat(2_001) + "\"",
+            "\"" + SHA256.toUpperCase(Locale.ROOT) + "\"");
+
+    private static final List<String> ADDED = List.of("image", "mask", "adapters", "link", "strength", "scale");
 
     private final JsonSchema schema = new Schemas().of(EventType.REQUESTED);
     private final Random random;
@@ -112,7 +116,7 @@ public final class MutatedRequests {
             switch (random.nextInt(5)) {
                 case 0 -> object.remove(name);
                 case 1 -> object.set(name + "s", object.path(name).deepCopy());
-                case 2 -> object.set(List.of("image", "mask", "adapters", "link", "strength", "scale").get(random.nextInt(6)), hostile);
+                case 2 -> object.set(ADDED.get(random.nextInt(ADDED.size())), hostile);
                 default -> object.set(name, hostile);
             }
         }
