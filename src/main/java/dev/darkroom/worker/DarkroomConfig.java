@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.eclipse.microprofile.config.spi.Converter;
 import org.hibernate.validator.constraints.time.DurationMax;
 import org.hibernate.validator.constraints.time.DurationMin;
@@ -209,11 +210,10 @@ public interface DarkroomConfig {
         @DurationMax(minutes = 1, message = "must be from 0s to 1m")
         Duration linger();
 
-        /** Requests whose images are encoded and uploaded at once. */
-        @WithDefault("8")
+        /** Requests whose images are encoded and uploaded at once. Unless given as many as there are processors, 8 at least. */
         @Min(1)
         @Max(64)
-        int deliveryThreads();
+        OptionalInt deliveryThreads();
 
         /** Attempts after which a request that keeps killing the process goes to the dead-letter topic. */
         @WithDefault("3")

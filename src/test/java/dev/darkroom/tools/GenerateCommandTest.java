@@ -22,6 +22,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 class GenerateCommandTest {
 
     private static final ObjectMapper JSON = new ObjectMapper();
+    /** Soon loaded: of random weights, 64×64. */
+    private static final Path SMALLEST = Path.of("src/test/resources/golden/pictures/bundle");
 
     @TempDir
     private Path folder;
@@ -51,7 +53,7 @@ class GenerateCommandTest {
         Path prompts = Files.writeString(folder.resolve("prompts.txt"), "a red apple\n\n  a blue mug  \na green boat\n");
 
         CommandLineRun run = generate("--prompts", prompts.toString(), "--seed", "10", "--count", "2", "--steps", "1",
-                "--batch-size", "4");
+                "--batch-size", "2", "--bundle", SMALLEST.toString());
 
         assertThat(run.exitCode()).as(run.err()).isZero();
         assertThat(run.outLines()).map(line -> JSON.readTree(line)).extracting(
@@ -66,11 +68,11 @@ class GenerateCommandTest {
 
     @Test
     void theSameSeedGivesTheSamePixels() throws IOException {
-        generate("a red apple", "--seed", "7", "--steps", "2", "--batch-size", "1");
+        generate("a red apple", "--seed", "7", "--steps", "2", "--bundle", SMALLEST.toString());
         BufferedImage first = ImageIO.read(folder.resolve("000.png").toFile());
-        generate("a red apple", "--seed", "7", "--steps", "2", "--batch-size", "1");
+        generate("a red apple", "--seed", "7", "--steps", "2", "--bundle", SMALLEST.toString());
         BufferedImage second = ImageIO.read(folder.resolve("000.png").toFile());
-        generate("a red apple", "--seed", "8", "--steps", "2", "--batch-size", "1");
+        generate("a red apple", "--seed", "8", "--steps", "2", "--bundle", SMALLEST.toString());
         BufferedImage other = ImageIO.read(folder.resolve("000.png").toFile());
 
         assertThat(pixels(second)).isEqualTo(pixels(first));
@@ -80,7 +82,8 @@ class GenerateCommandTest {
     @Test
     void overridesReplaceTheProfilesParameters() throws IOException {
         CommandLineRun run = generate("a red apple", "--profile", "baseline", "--steps", "3", "--scheduler", "dpmpp-2m",
-                "--guidance-scale", "5.5", "--cutoff", "0.5", "--decoder", "tiny", "--negative-prompt", "blurry");
+                "--guidance-scale", "5.5", "--cutoff", "0.5", "--decoder", "tiny", "--negative-prompt", "blurry", "--bundle",
+                SMALLEST.toString());
 
         JsonNode parameters = JSON.readTree(run.outLines().get(0)).path("parameters");
         assertThat(parameters.path("profile").asText()).isEqualTo("baseline");
@@ -110,7 +113,7 @@ class GenerateCommandTest {
     @Test
     void whatTheSafetyCheckerFlagsIsToldAndMayBeWithheld(@TempDir Path bundle) throws IOException {
         JsonNode golden = Golden.json("safety/scores.json");
-        TestBundle.copy(Path.of("src/test/resources/golden/pictures/bundle"), bundle).withSafetyChecker();
+        TestBundle.copy(SMALLEST, bundle).withSafetyChecker();
         String[] request = {golden.get("prompt").asText(), "--seed", "4", "--count", "8", "--steps",
             golden.get("steps").asText(), "--scheduler", golden.get("scheduler").asText(), "--guidance-scale",
             golden.get("scale").asText(), "--cutoff", "1", "--bundle", bundle.toString(), "--safety"};
@@ -134,7 +137,7 @@ class GenerateCommandTest {
         assertThat(withhold.err()).contains("; " + flagged + " flagged and withheld");
     }
 
-    private static String[] with(String[] arguments, String last) {
+    private static String[] with(String[] arguments, String... last) {
         return Stream.concat(Stream.of(arguments), Stream.of(last)).toArray(String[]::new);
     }
 
@@ -149,13 +152,13 @@ class GenerateCommandTest {
     @ParameterizedTest
     @CsvSource({"png, png", "jpeg, jpg", "webp, webp"})
     void theFormatMayBeChosenAndSaysThatAModelMadeIt(String format, String extension) throws IOException {
-        CommandLineRun run = generate("a red apple", "--steps", "1", "--format", format);
+        CommandLineRun run = generate("a red apple", "--steps", "1", "--format", format, "--bundle", SMALLEST.toString());
 
         assertThat(run.exitCode()).as(run.err()).isZero();
         JsonNode line = JSON.readTree(run.outLines().get(0));
         Path file = Path.of(line.path("file").asText());
         assertThat(file).hasFileName("000." + extension);
-        assertThat(ImageIO.read(file.toFile()).getWidth()).isEqualTo(256);
+        assertThat(ImageIO.read(file.toFile()).getWidth()).isEqualTo(64);
         assertThat(line.at("/parameters/output/format").asText()).isEqualTo(format);
         assertThat(Files.readString(file, ISO_8859_1)).contains(line.at("/provenance/digitalSourceType").asText(),
                 line.at("/provenance/promptSha256").asText());
@@ -171,7 +174,7 @@ class GenerateCommandTest {
 
     @Test
     void provenanceMayBeLeftOut() throws IOException {
-        CommandLineRun run = generate("a red apple", "--steps", "1", "--no-provenance");
+        CommandLineRun run = generate("a red apple", "--steps", "1", "--no-provenance", "--bundle", SMALLEST.toString());
 
         assertThat(JSON.readTree(run.outLines().get(0)).has("provenance")).isFalse();
         assertThat(Files.readString(folder.resolve("000.png"), ISO_8859_1))
@@ -180,11 +183,12 @@ class GenerateCommandTest {
 
     @Test
     void emphasisIsReadWhereItIsAskedFor() throws IOException {
-        CommandLineRun weighted = generate("a (red:1.5) apple", "--seed", "7", "--steps", "2", "--prompt-syntax", "weighted");
+        String[] settings = {"--seed", "7", "--steps", "2", "--bundle", SMALLEST.toString(), "--prompt-syntax"};
+        CommandLineRun weighted = generate(with(settings, "weighted", "a (red:1.5) apple"));
         BufferedImage emphasised = ImageIO.read(folder.resolve("000.png").toFile());
-        generate("a red apple", "--seed", "7", "--steps", "2");
+        generate(with(settings, "plain", "a red apple"));
         BufferedImage plain = ImageIO.read(folder.resolve("000.png").toFile());
-        generate("a (red:1) apple", "--seed", "7", "--steps", "2", "--prompt-syntax", "weighted");
+        generate(with(settings, "weighted", "a (red:1) apple"));
         BufferedImage unweighted = ImageIO.read(folder.resolve("000.png").toFile());
 
         assertThat(JSON.readTree(weighted.outLines().get(0)).at("/parameters/promptSyntax").asText()).isEqualTo("weighted");
@@ -210,8 +214,8 @@ class GenerateCommandTest {
 
     @Test
     void imagesStartFromAPictureAndKeepWhatTheMaskSays() throws IOException {
-        Path pictures = Path.of("src/test/resources/golden/pictures");
-        String bundle = pictures.resolve("bundle").toString();
+        Path pictures = SMALLEST.getParent();
+        String bundle = SMALLEST.toString();
         String picture = pictures.resolve("picture-0.png").toString();
 
         CommandLineRun whole = generate("a red circle", "--bundle", bundle, "--image", picture, "--strength", "0.5");
@@ -237,7 +241,7 @@ class GenerateCommandTest {
     })
     void whatCannotBecomeAPictureIsAWrongArgument(String options, String sentence) {
         CommandLineRun run = generate(
-                ("circle --bundle src/test/resources/golden/pictures/bundle " + options).split(" "));
+                ("circle --bundle " + SMALLEST + " " + options).split(" "));
 
         assertThat(run.exitCode()).isEqualTo(2);
         assertThat(run.err()).contains(sentence);

@@ -197,19 +197,7 @@ class StartAndStopIT {
     }
 
     @Test
-    void theGroupMayBeRunByTheBroker() {
-        try (WorkerProcess worker = start(Map.of("KAFKA_GROUP_PROTOCOL", "consumer",
-                "MP_MESSAGING_INCOMING_REQUESTS_GROUP_ID", "run-by-the-broker"))) {
-            awaitReady();
-            String id = id();
-            topics.send(request(id));
-            assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".completed");
-            assertThat(worker.alive()).isTrue();
-        }
-    }
-
-    @Test
-    void aRefusalIsTheSameEventWheneverItsRecordIsDelivered() {
+    void aRefusalIsTheSameEventWheneverItsRecordIsDeliveredAlsoToAGroupThatTheBrokerRuns() {
         String id = id();
         topics.send(new ProducerRecord<>(Topics.REQUESTS, null,
                 "{\"requestId\": \"%s\", \"prompt\": \"\"}".formatted(id).getBytes(UTF_8)));
@@ -218,11 +206,15 @@ class StartAndStopIT {
             topics.outcome(id);
             assertThat(first.alive()).isTrue();
         }
-        try (WorkerProcess second = start(Map.of("MP_MESSAGING_INCOMING_REQUESTS_GROUP_ID", "another"))) {
+        try (WorkerProcess second = start(Map.of("KAFKA_GROUP_PROTOCOL", "consumer",
+                "MP_MESSAGING_INCOMING_REQUESTS_GROUP_ID", "another"))) {
             List<ConsumerRecord<byte[], byte[]>> refusals = topics.outcomes(id, 2);
             assertThat(second.alive()).isTrue();
             assertThat(refusals.get(1).value()).isEqualTo(refusals.get(0).value());
             assertThat(headers(refusals.get(1))).isEqualTo(headers(refusals.get(0)));
+            String next = id();
+            topics.send(request(next));
+            assertThat(header(topics.outcome(next), "ce_id")).isEqualTo(next + ".completed");
         }
     }
 

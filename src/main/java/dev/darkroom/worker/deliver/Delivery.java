@@ -62,6 +62,8 @@ public class Delivery {
     private static final String SAFETY = "safety";
     /** Metadata is bounded. A model has a long name before this is passed, and its images are generated again at worst. */
     private static final int LONGEST_MAKING = 1_500;
+    /** So many wait for the store at once, whatever the processors. */
+    private static final int FEWEST_PLACES = 8;
 
     private final ImageStore store;
     private final Outcomes outcomes;
@@ -84,7 +86,8 @@ public class Delivery {
         this.metrics = metrics;
         this.tracing = tracing;
         this.json = json;
-        this.places = new Semaphore(config.flow().deliveryThreads(), true);
+        this.places = new Semaphore(config.flow().deliveryThreads()
+                .orElse(Math.max(FEWEST_PLACES, Runtime.getRuntime().availableProcessors())), true);
         this.marked = config.provenance().enabled();
         this.safetyPolicy = config.safety().policy();
         this.retention = config.store().retention().map(Retention::of);

@@ -85,7 +85,7 @@ class SetupCommandIT {
     }
 
     @Test
-    void everyStepIsShownAndTheImageIsTheJudge() throws Exception {
+    void everyStepIsShownAndKeptUntilWhatItWasDoneFromChangesAndTheImageIsTheJudge() throws Exception {
         Run run = setUp();
 
         assertThat(run.exitCode()).isEqualTo(1);
@@ -107,13 +107,8 @@ class SetupCommandIT {
         assertThat(Files.readString(checkout.resolve(".darkroom/gpu/setup.log"))).contains(
                 "Downloading torch (821 MB)", "PYTHONPATH=" + checkout + "/src/main/python CXX=/");
         assertThat(checkout.resolve(".darkroom/gpu/environment")).doesNotExist();
-    }
 
-    @Test
-    void aStepIsKeptUntilWhatItWasDoneFromChanges() throws Exception {
-        setUp();
         List<String> first = calls();
-
         assertThat(setUp().output()).contains("libdarkroom_operators.so (kept)", "checkpoint  studio/sd at 0123 (kept)",
                 "bundle: sd for cpu (kept)");
         assertThat(callsSince(first)).containsExactly(ASKS);
