@@ -24,31 +24,34 @@ import java.util.concurrent.TimeoutException;
 public final class StackProcess implements AutoCloseable {
 
     private static final int START_SECONDS = 60;
-    private static final int STOP_SECONDS = 20;
 
     private final Process process;
+    private final Path folder;
     private final JsonNode addresses;
 
-    private StackProcess(Process process, JsonNode addresses) {
+    private StackProcess(Process process, Path folder, JsonNode addresses) {
         this.process = process;
+        this.folder = folder;
         this.addresses = addresses;
     }
 
     /**
      * Starts both, on free ports unless the options say otherwise, and waits until they answer.
      *
-     * @param log where their log goes
+     * @param log where their log goes; what they hold lies beside it until they are closed
      * @param options of the child's command: {@code --kafka-port N}, {@code --store-port N}, {@code --data DIR}
      */
     public static StackProcess start(Path log, String... options) {
         Process process;
+        Path folder;
         try {
-            process = new ProcessBuilder(command(log, options)).redirectError(log.toFile()).start();
+            folder = Files.createTempDirectory(log.toAbsolutePath().getParent(), "stack");
+            process = new ProcessBuilder(command(folder, options)).redirectError(log.toFile()).start();
         } catch (IOException e) {
             throw new CommandException("The embedded broker and store cannot be started: " + e.getMessage(), e);
         }
         try {
-            return new StackProcess(process, awaitReady(process));
+            return new StackProcess(process, folder, awaitReady(process));
         } catch (InterruptedException | ExecutionException | TimeoutException | IOException e) {
             process.destroyForcibly();
             throw new CommandException(
@@ -56,7 +59,7 @@ public final class StackProcess implements AutoCloseable {
         }
     }
 
-    private static List<String> command(Path log, String... options) {
+    private static List<String> command(Path folder, String... options) {
         Path classpath = Home.resolve("target/stack.classpath");
         Path servers = Home.resolve("target/darkroom-stack.jar");
         if (!Files.exists(classpath) || !Files.exists(servers)) {
@@ -67,8 +70,7 @@ public final class StackProcess implements AutoCloseable {
         // Ctrl-C reaches every process of the terminal; the servers must outlive the worker that drains through them
         command.addAll(List.of("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-        // What it leaves when it is killed goes with the rest of its run
-        command.add("-Djava.io.tmpdir=" + log.toAbsolutePath().getParent());
+        command.add("-Djava.io.tmpdir=" + folder);
         command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
         command.addAll(ClassArchive.options("stack"));
         command.add("-cp");
@@ -139,18 +141,13 @@ public final class StackProcess implements AutoCloseable {
         process.waitFor();
     }
 
-    /** Stops both and waits until they are gone. */
+    /** Ends both at once, since nobody wants what they hold any more. */
     @Override
     public void close() {
         try {
-            process.outputWriter().close();
-            if (!process.waitFor(STOP_SECONDS, TimeUnit.SECONDS)) {
-                process.destroyForcibly().waitFor();
-            }
-        } catch (IOException e) {
-            process.destroyForcibly();
+            process.destroyForcibly().waitFor();
+            Folders.delete(folder);
         } catch (InterruptedException e) {
-            process.destroyForcibly();
             Thread.currentThread().interrupt();
         }
     }

@@ -41,11 +41,10 @@ public class WorkerMetrics {
     }
 
     private void vram(String kind, ToLongFunction<MemoryStatistics> value) {
-        Gauge.builder("darkroom.vram", () -> value.applyAsLong(memory))
+        registerAnew(registry, Gauge.builder("darkroom.vram", () -> value.applyAsLong(memory))
                 .description("The device's memory as of the last batch; 0 on a CPU")
                 .baseUnit("bytes")
-                .tag("kind", kind)
-                .register(registry);
+                .tag("kind", kind));
     }
 
     /** A record is done: {@code completed}, {@code failed}, {@code replayed} or {@code dead-lettered}, and why. */
@@ -86,12 +85,16 @@ public class WorkerMetrics {
         memory = statistics;
     }
 
-    /**
-     * Registers a gauge. The registry is the process' own: where another worker ran in it before, as in development mode, it
-     * still has that one's gauge, which would stay.
-     */
     public static <T> void gauge(MeterRegistry registry, String name, String description, T of, ToDoubleFunction<T> value) {
-        registry.find(name).gauges().forEach(registry::remove);
-        Gauge.builder(name, of, value).description(description).register(registry);
+        registerAnew(registry, Gauge.builder(name, of, value).description(description));
+    }
+
+    /**
+     * The registry is the process' own: where another worker ran in it before, as in development mode, it still has that one's
+     * gauge, which would stay.
+     */
+    private static void registerAnew(MeterRegistry registry, Gauge.Builder<?> gauge) {
+        registry.remove(gauge.register(registry));
+        gauge.register(registry);
     }
 }

@@ -126,12 +126,13 @@ public class Delivery {
             if (cancellations.contains(job.request().requestId())) {
                 return () -> outcomes.cancel(job);
             }
+            int[] kept = IntStream.range(0, images.size()).filter(i -> kept(images.get(i))).toArray();
             List<Withheld> withheld = withheld(job, images);
-            if (withheld.size() == images.size()) {
+            if (kept.length == 0) {
                 return () -> outcomes.withhold(job, withheld);
             }
             Completed completed = store(job, new Provenance(job.request().profile(), parameters, model, marked), images,
-                    withheld, result, start);
+                    kept, withheld, result, start);
             return () -> outcomes.complete(job, completed);
         });
         outcome.run();
@@ -169,12 +170,11 @@ public class Delivery {
         }
     }
 
-    private Completed store(Job job, Provenance provenance, List<GeneratedImage> images, List<Withheld> withheld,
-            GenerationResult result, Instant start) {
+    private Completed store(Job job, Provenance provenance, List<GeneratedImage> images, int[] kept,
+            List<Withheld> withheld, GenerationResult result, Instant start) {
         GenerationRequest request = job.request();
         Instant encoding = Instant.now();
         List<ImagePrompt> prompts = job.prompts();
-        int[] kept = IntStream.range(0, images.size()).filter(i -> kept(images.get(i))).toArray();
         List<byte[]> files = IntStream.of(kept)
                 .mapToObj(i -> encode(request, provenance, prompts.get(i), images.get(i))).toList();
         Instant uploading = Instant.now();
