@@ -14,6 +14,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.function.Consumer;
 
 /** Stands between one worker and one server, and hands on what they say to each other, or not quite. */
@@ -117,7 +118,8 @@ final class Proxy implements AutoCloseable {
                 Socket client = from.accept();
                 open.add(client);
                 threads.execute(() -> serve(client));
-            } catch (IOException e) {
+            } catch (IOException | RejectedExecutionException e) {
+                // Closed, or about to be: who comes in that moment is served no more
                 return;
             }
         }
