@@ -16,7 +16,8 @@ final class WorkerProcess implements AutoCloseable {
 
     private static final Path RUNNER = Path.of("target", "quarkus-app", "quarkus-run.jar");
 
-    private static final Path BUNDLE = Path.of("src", "test", "resources", "golden", "pictures", "bundle");
+    /** Loaded in a moment; no test of processes is about what its images show. */
+    static final Path BUNDLE = Path.of("src", "test", "resources", "golden", "pictures", "bundle");
 
     private final Process process;
     private final Path log;
@@ -43,7 +44,6 @@ final class WorkerProcess implements AutoCloseable {
                     "DARKROOM_STORE_ENDPOINT", stack.storeEndpoint().toString(),
                     "DARKROOM_STORE_ACCESS_KEY", stack.accessKey(),
                     "DARKROOM_STORE_SECRET_KEY", stack.secretKey(),
-                    // Loaded in a moment; no test here is about what its images show
                     "DARKROOM_BUNDLE", BUNDLE.toAbsolutePath().toString(),
                     "DARKROOM_STATE_DIR", folder.resolve("state").toString(),
                     "QUARKUS_HTTP_PORT", "0"));

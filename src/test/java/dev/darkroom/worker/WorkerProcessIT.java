@@ -152,7 +152,7 @@ class WorkerProcessIT {
 
     @Test
     void aBundleThatWasTamperedWithIsRefused() throws Exception {
-        Path bundle = TestBundle.copyOfMini(Files.createDirectory(folder.resolve("bundle"))).folder();
+        Path bundle = TestBundle.copy(WorkerProcess.BUNDLE, Files.createDirectory(folder.resolve("bundle"))).folder();
         Files.write(bundle.resolve("tokenizer.json"), "{}".getBytes(UTF_8));
         assertRefusesToStart(Map.of("DARKROOM_BUNDLE", bundle.toString()), "tokenizer.json");
     }
