@@ -45,7 +45,7 @@ class CancellationTest {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final Duration SOON = Duration.ofSeconds(30);
     /** So many that there is time for a cancellation while they are done. */
-    private static final int STEPS = 150;
+    private static final int STEPS = 60;
 
     Topics topics;
     StoreGate gate;

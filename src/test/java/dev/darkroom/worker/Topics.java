@@ -6,7 +6,10 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ExecutionException;
 import java.util.function.Predicate;
@@ -39,7 +42,9 @@ public final class Topics implements AutoCloseable {
     private final KafkaProducer<byte[], byte[]> producer;
     private final KafkaConsumer<byte[], byte[]> consumer;
     private final Admin admin;
-    private final List<ConsumerRecord<byte[], byte[]>> received = new CopyOnWriteArrayList<>();
+    private final Queue<ConsumerRecord<byte[], byte[]>> received = new ConcurrentLinkedQueue<>();
+    /** The same by topic and subject, since tests ask again and again what came of hundreds of requests. */
+    private final Map<String, List<ConsumerRecord<byte[], byte[]>>> about = new ConcurrentHashMap<>();
     private final Thread reader;
 
     Topics(String bootstrapServers) {
@@ -80,7 +85,11 @@ public final class Topics implements AutoCloseable {
     private void read() {
         try {
             while (true) {
-                consumer.poll(Duration.ofSeconds(1)).forEach(received::add);
+                for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofSeconds(1))) {
+                    received.add(record);
+                    about.computeIfAbsent(record.topic() + " " + header(record, "ce_subject"),
+                            subject -> new CopyOnWriteArrayList<>()).add(record);
+                }
             }
         } catch (WakeupException e) {
             consumer.close();
@@ -119,7 +128,7 @@ public final class Topics implements AutoCloseable {
 
     /** What came so far on a topic about a request. */
     public List<ConsumerRecord<byte[], byte[]>> received(String topic, String requestId) {
-        return received(topic, record -> requestId.equals(header(record, "ce_subject")));
+        return List.copyOf(about.getOrDefault(topic + " " + requestId, List.of()));
     }
 
     public List<ConsumerRecord<byte[], byte[]>> received(String topic, Predicate<ConsumerRecord<byte[], byte[]>> condition) {
