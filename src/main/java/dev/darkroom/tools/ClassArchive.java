@@ -18,6 +18,6 @@ public final class ClassArchive {
      */
     public static List<String> options(String name) {
         Path archive = Home.resolve("target/" + name + ".jsa");
-        return Files.exists(archive) ? List.of("-Xlog:disable", "-XX:SharedArchiveFile=" + archive) : List.of();
+        return Files.exists(archive) ? List.of("-Xlog:cds*=off", "-XX:SharedArchiveFile=" + archive) : List.of();
     }
 }

@@ -13,7 +13,6 @@ import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
 import dev.darkroom.diffusion.Profile;
 import dev.darkroom.torch.ComputeDevice;
-import dev.darkroom.torch.DeviceException;
 import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.worker.KafkaBinding;
 import dev.darkroom.worker.store.MinioImageStore;
@@ -152,7 +151,7 @@ public final class DemoCommand implements Callable<Integer> {
         Thread thread = new Thread(() -> {
             try {
                 ComputeDevice.open(DeviceSelection.cpu());
-            } catch (DeviceException e) {
+            } catch (RuntimeException e) {
                 // As above
             }
         }, "torch");

@@ -53,7 +53,7 @@ public final class StackProcess implements AutoCloseable {
         try {
             return new StackProcess(process, folder, awaitReady(process));
         } catch (InterruptedException | ExecutionException | TimeoutException | IOException e) {
-            process.destroyForcibly();
+            end(process, folder);
             throw new CommandException(
                     "The embedded broker and store did not start%s. Their log: %s".formatted(reason(log), log), e);
         }
@@ -144,6 +144,10 @@ public final class StackProcess implements AutoCloseable {
     /** Ends both at once, since nobody wants what they hold any more. */
     @Override
     public void close() {
+        end(process, folder);
+    }
+
+    private static void end(Process process, Path folder) {
         try {
             process.destroyForcibly().waitFor();
             Folders.delete(folder);

@@ -19,9 +19,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.UUID;
-import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -71,15 +69,12 @@ class HostileRecordsTest {
     private void awaitAnswers(List<Hostile> hostile, long deadLetters) {
         await().atMost(Duration.ofSeconds(60)).untilAsserted(() ->
                 assertThat(deadLetters()).isEqualTo(deadLetters));
-        await().atMost(Duration.ofSeconds(60)).untilAsserted(() -> {
-            Map<String, List<String>> answers = topics.received(Topics.COMPLETIONS, outcome -> true).stream()
-                    .collect(Collectors.groupingBy(outcome -> header(outcome, "ce_subject"),
-                            Collectors.mapping(outcome -> header(outcome, "ce_id"), Collectors.toList())));
-            assertThat(hostile).filteredOn(record -> record.fate() != Fate.DEAD_LETTER)
-                    .allSatisfy(record -> assertThat(answers.getOrDefault(record.requestId(), List.of()))
-                            .isNotEmpty()
-                            .allSatisfy(id -> assertThat(id).startsWith(record.requestId() + ".failed")));
-        });
+        await().atMost(Duration.ofSeconds(60)).untilAsserted(() -> assertThat(hostile)
+                .filteredOn(record -> record.fate() != Fate.DEAD_LETTER)
+                .allSatisfy(record -> assertThat(topics.received(Topics.COMPLETIONS, record.requestId()))
+                        .isNotEmpty()
+                        .allSatisfy(outcome -> assertThat(header(outcome, "ce_id"))
+                                .startsWith(record.requestId() + ".failed"))));
         assertThat(topics.received(Topics.DEAD_LETTERS, record -> header(record, "dead-letter-reason").isBlank()))
                 .isEmpty();
     }
@@ -121,12 +116,13 @@ class HostileRecordsTest {
                         request.value().replace("requestId", "request").getBytes(UTF_8)));
             }
         }
-        Set<String> ids = requests.stream().map(Mutated::requestId).collect(Collectors.toSet());
-        Predicate<ConsumerRecord<byte[], byte[]>> ours = record -> ids.contains(header(record, "ce_subject"));
-        await().atMost(Duration.ofSeconds(120)).until(() -> topics.received(Topics.COMPLETIONS, ours).size() >= ids.size());
-        List<ConsumerRecord<byte[], byte[]>> outcomes = topics.received(Topics.COMPLETIONS, ours);
-        assertThat(outcomes).map(record -> header(record, "ce_subject")).doesNotHaveDuplicates();
-        return outcomes.stream().collect(Collectors.toMap(record -> header(record, "ce_subject"), record -> record));
+        await().atMost(Duration.ofSeconds(120)).until(() -> requests.stream()
+                .noneMatch(request -> topics.received(Topics.COMPLETIONS, request.requestId()).isEmpty()));
+        return requests.stream().map(Mutated::requestId).collect(Collectors.toMap(id -> id, id -> {
+            List<ConsumerRecord<byte[], byte[]>> outcomes = topics.received(Topics.COMPLETIONS, id);
+            assertThat(outcomes).as("outcomes of %s", id).hasSize(1);
+            return outcomes.get(0);
+        }));
     }
 
     private static long usedMemory() {
