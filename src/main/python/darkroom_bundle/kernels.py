@@ -27,6 +27,21 @@ def linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     return F.linear(x, weight, bias)
 
 
+def convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """A convolution of 3×3 with a padding of 1.
+
+    :param x: [N, C, h, w]; on a GPU channels-last, as the result is
+    :param weight: [C', C, 3, 3]; on a GPU channels-last
+    """
+    if _exporting(x):
+        from .triton_convolution import convolution, fits
+
+        if fits(x, weight):
+            y = convolution(x, weight)
+            return y if bias is None else y + bias[:, None, None]
+    return F.conv2d(x, weight, bias, padding=1)
+
+
 def group_norm(
     x: Tensor, shift: Tensor | None, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool
 ) -> Tensor:

@@ -45,7 +45,10 @@ TOLERANCE = 1e-2
 _OPTIONS = {"conv_1x1_as_mm": True}
 
 # what decides the content of a package, besides the options
-_SOURCES = ("kernels.py", "modules.py", "operators.py", "triton_attention.py", "triton_group_norm.py", "unet.py", "vae.py")
+_SOURCES = (
+    "kernels.py", "modules.py", "operators.py", "triton_attention.py", "triton_convolution.py", "triton_group_norm.py",
+    "unet.py", "vae.py",
+)  # fmt: skip
 
 
 class PackageError(Exception):

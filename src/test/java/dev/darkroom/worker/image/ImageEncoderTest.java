@@ -22,11 +22,13 @@ import java.io.IOException;
 import java.util.Iterator;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import javax.imageio.ImageIO;
 import javax.imageio.ImageReader;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ImageEncoderTest {
 
@@ -48,6 +50,27 @@ class ImageEncoderTest {
         assertThat(image.getWidth()).isEqualTo(WIDTH);
         assertThat(image.getHeight()).isEqualTo(HEIGHT);
         assertThat(pixels(image)).isEqualTo(rgb);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {1, 2, 255})
+    void pixelsThatDoNotCompressAreWhole(int step) throws IOException {
+        byte[] rgb = new byte[3 * 512 * 512];
+        new Random(step).nextBytes(rgb);
+        for (int i = 0; i < rgb.length; i += step) {
+            rgb[i] = 0;
+        }
+
+        byte[] png = encoder.encode(ImageFormat.PNG, 512, 512, rgb, parameters("noise"), Optional.empty());
+
+        assertThat(pixels(ImageIO.read(new ByteArrayInputStream(png)))).isEqualTo(rgb);
+    }
+
+    @Test
+    void isalIsThereWhereItsLibraryRuns() {
+        String system = System.getProperty("os.name") + " " + System.getProperty("os.arch");
+
+        assertThat(IsalCompressor.isAvailable()).isEqualTo(system.matches("(Linux|Mac OS X) (amd64|x86_64)"));
     }
 
     @Test
