@@ -127,7 +127,7 @@ public final class DemoCommand implements Callable<Integer> {
         progress.show("starting a Kafka broker and an S3 store …");
         loadTorchMeanwhile();
         int exitCode = ExitCode.SOFTWARE;
-        try (StackProcess stack = StackProcess.start(logs.resolve("stack.log"))) {
+        try (StackProcess stack = StackProcess.start(logs.resolve("stack.log"), false)) {
             progress.end("broker and store  ready after " + ProgressLine.since(begin));
             progress.show("starting the worker and loading its model …");
             // A short request would be over before the second sign of life

@@ -56,7 +56,7 @@ public final class StackCommand implements Callable<Integer> {
         Path log = scratch.folder().resolve("stack.log");
         long begin = System.nanoTime();
         progress.show("starting a broker and a store …");
-        try (StackProcess stack = StackProcess.start(log,
+        try (StackProcess stack = StackProcess.start(log, true,
                 "--kafka-port", String.valueOf(kafkaPort), "--store-port", String.valueOf(storePort))) {
             progress.clear();
             if (json) {

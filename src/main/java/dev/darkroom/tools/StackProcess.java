@@ -39,14 +39,16 @@ public final class StackProcess implements AutoCloseable {
      * Starts both, on free ports unless the options say otherwise, and waits until they answer.
      *
      * @param log where their log goes; what they hold lies beside it until they are closed
+     * @param lasting whether they are to carry more than a few requests: then their code is optimised while it runs, which
+     *     halves what a request costs them, and costs the processor seconds at first
      * @param options of the child's command: {@code --kafka-port N}, {@code --store-port N}, {@code --data DIR}
      */
-    public static StackProcess start(Path log, String... options) {
+    public static StackProcess start(Path log, boolean lasting, String... options) {
         Process process;
         Path folder;
         try {
             folder = Files.createTempDirectory(log.toAbsolutePath().getParent(), "stack");
-            process = new ProcessBuilder(command(folder, options)).redirectError(log.toFile()).start();
+            process = new ProcessBuilder(command(folder, lasting, options)).redirectError(log.toFile()).start();
         } catch (IOException e) {
             throw new CommandException("The embedded broker and store cannot be started: " + e.getMessage(), e);
         }
@@ -59,7 +61,7 @@ public final class StackProcess implements AutoCloseable {
         }
     }
 
-    private static List<String> command(Path folder, String... options) {
+    private static List<String> command(Path folder, boolean lasting, String... options) {
         Path classpath = Home.resolve("target/stack.classpath");
         Path servers = Home.resolve("target/darkroom-stack.jar");
         if (!Files.exists(classpath) || !Files.exists(servers)) {
@@ -71,7 +73,10 @@ public final class StackProcess implements AutoCloseable {
         command.addAll(List.of("/bin/sh", "-c", "trap '' INT; exec \"$@\"", "sh"));
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("-Djava.io.tmpdir=" + folder);
-        command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"));
+        command.addAll(List.of("-Xmx512m", "-XX:+UseSerialGC"));
+        if (!lasting) {
+            command.add("-XX:TieredStopAtLevel=1");
+        }
         command.addAll(ClassArchive.options("stack"));
         command.add("-cp");
         try {

@@ -14,7 +14,7 @@ public final class EmbeddedStack implements Stack {
 
     private EmbeddedStack(String... options) {
         try {
-            process = StackProcess.start(Files.createTempFile(Path.of("target"), "stack-", ".log"), options);
+            process = StackProcess.start(Files.createTempFile(Path.of("target"), "stack-", ".log"), false, options);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

@@ -106,7 +106,7 @@ public final class BenchCommand implements Callable<Integer> {
         Path folder = scratch.folder();
         int exitCode = ExitCode.SOFTWARE;
         progress.show("starting a Kafka broker, an S3 store and the worker …");
-        try (StackProcess stack = StackProcess.start(folder.resolve("stack.log"))) {
+        try (StackProcess stack = StackProcess.start(folder.resolve("stack.log"), true)) {
             exitCode = devices.isEmpty()
                     ? EmbeddedWorker.run(stack, folder, settings(), () -> measure(stack))
                     : measureWorkers(stack, folder);

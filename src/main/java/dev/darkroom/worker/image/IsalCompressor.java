@@ -81,7 +81,7 @@ final class IsalCompressor extends CompressorStream {
         try {
             os.write(ZLIB_HEADER);
             // It wants all of its room at once; what does not compress takes 5 bytes more in 65,535
-            byte[] compressed = new byte[size + size / 4 + PART];
+            byte[] compressed = new byte[size + size / 16 + PART];
             int length = deflater.deflate(compressed, 0, compressed.length);
             os.write(compressed, 0, length);
             bytesOut += length;
