@@ -86,6 +86,9 @@ public interface DarkroomConfig {
     /** The events' CloudEvents attributes. */
     Events events();
 
+    /** What metrics tell apart. */
+    Metrics metrics();
+
     interface Device {
         /** CUDA index of the GPU that this worker is pinned to; -1 is the CPU. */
         @WithDefault("-1")
@@ -311,6 +314,15 @@ public interface DarkroomConfig {
         @WithDefault("/darkroom")
         @Pattern(regexp = "[^\\s\"<>\\\\^`{|}]+", message = "must be a URI reference such as /darkroom, without blanks")
         String source();
+    }
+
+    interface Metrics {
+        /**
+         * Key of the requests' metadata by whose values metrics tell cost apart, as {@code customer}: the first hundred values that
+         * a worker meets, and all others as {@code other}.
+         */
+        Optional<@Pattern(regexp = "[A-Za-z0-9._-]{1,64}", message = "must be 1 to 64 of letters, digits, '.', '_' and '-'")
+                String> costBy();
     }
 
     /** Reads policies by their labels. */

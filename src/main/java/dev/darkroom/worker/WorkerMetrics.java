@@ -1,17 +1,24 @@
 package dev.darkroom.worker;
 
+import dev.darkroom.contract.FailureReason;
 import dev.darkroom.diffusion.MemoryStatistics;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.DistributionSummary;
 import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Timer;
+import io.quarkus.runtime.Startup;
 import jakarta.enterprise.context.ApplicationScoped;
 import java.time.Duration;
+import java.util.List;
 import java.util.function.ToDoubleFunction;
 import java.util.function.ToLongFunction;
 
-/** The worker's own metrics. Thread-safe. */
+/**
+ * The worker's own metrics. What is counted is there as 0 from the start, so that Prometheus sees the first of anything happen.
+ * Thread-safe.
+ */
+@Startup
 @ApplicationScoped
 public class WorkerMetrics {
 
@@ -34,6 +41,17 @@ public class WorkerMetrics {
         this.adapterSwitches = Counter.builder("darkroom.adapter.switches")
                 .description("Times that the weights were changed for a batch's adapters")
                 .register(registry);
+        for (String lane : List.of("ordinary", "express")) {
+            requests(lane, "completed", "");
+            requests(lane, "replayed", "");
+            requests(lane, "dead-lettered", "");
+            requests(lane, "dead-lettered", FailureReason.TOO_MANY_ATTEMPTS.name());
+            for (FailureReason reason : FailureReason.values()) {
+                requests(lane, "failed", reason.name());
+            }
+        }
+        flaggedImages(true);
+        flaggedImages(false);
         vram("peak_allocated", MemoryStatistics::peakAllocated);
         vram("peak_reserved", MemoryStatistics::peakReserved);
         vram("device_used", MemoryStatistics::deviceUsed);
@@ -47,9 +65,22 @@ public class WorkerMetrics {
                 .tag("kind", kind));
     }
 
-    /** A record is done: {@code completed}, {@code failed}, {@code replayed} or {@code dead-lettered}, and why. */
-    public void outcome(String outcome, String reason) {
-        registry.counter("darkroom.requests", "outcome", outcome, "reason", reason).increment();
+    /**
+     * A record is done.
+     *
+     * @param lane the one that it came on, {@code ordinary} or {@code express}
+     * @param outcome {@code completed}, {@code failed}, {@code replayed} or {@code dead-lettered}
+     * @param reason why it failed; empty otherwise
+     */
+    public void outcome(String lane, String outcome, String reason) {
+        requests(lane, outcome, reason).increment();
+    }
+
+    private Counter requests(String lane, String outcome, String reason) {
+        return Counter.builder("darkroom.requests")
+                .description("Requests that are done")
+                .tags("lane", lane, "outcome", outcome, "reason", reason)
+                .register(registry);
     }
 
     /** A stage of a request or batch is over. */
@@ -72,7 +103,14 @@ public class WorkerMetrics {
 
     /** The safety checker flagged an image, which was kept or withheld. */
     public void flagged(boolean withheld) {
-        registry.counter("darkroom.images.flagged", "then", withheld ? "withheld" : "stored").increment();
+        flaggedImages(withheld).increment();
+    }
+
+    private Counter flaggedImages(boolean withheld) {
+        return Counter.builder("darkroom.images.flagged")
+                .description("Images that the safety checker flagged")
+                .tag("then", withheld ? "withheld" : "stored")
+                .register(registry);
     }
 
     /** The weights were changed for a batch's adapters. */

@@ -156,7 +156,7 @@ class PromisesTest {
         long before = faults.attempts(FaultInjection.SILENCE);
         topics.send(json);
         await().atMost(Duration.ofSeconds(30)).until(() -> faults.attempts(FaultInjection.SILENCE) > before);
-        double expired = metric("darkroom_requests_total{outcome=\"failed\",reason=\"EXPIRED\"}");
+        double expired = metric("darkroom_requests_total{lane=\"ordinary\",outcome=\"failed\",reason=\"EXPIRED\"}");
         // Another worker was quicker, and came to another end
         GenerationRequest request = Records.read(json);
         idempotency.conclude(new Job(null, request), new Events("/darkroom").of(new Failed(id, FailureReason.EXPIRED,
@@ -165,7 +165,7 @@ class PromisesTest {
 
         assertThat(header(topics.outcome(id), "ce_id")).isEqualTo(id + ".failed");
         await().atMost(Duration.ofSeconds(10)).until(() ->
-                metric("darkroom_requests_total{outcome=\"failed\",reason=\"EXPIRED\"}") == expired + 1);
+                metric("darkroom_requests_total{lane=\"ordinary\",outcome=\"failed\",reason=\"EXPIRED\"}") == expired + 1);
     }
 
     @Test

@@ -99,9 +99,9 @@ class StageFaultsTest {
         }
 
         @Override
-        public void outcome(String outcome, String reason) {
+        public void outcome(String lane, String outcome, String reason) {
             at("metrics.outcome");
-            super.outcome(outcome, reason);
+            super.outcome(lane, outcome, reason);
         }
 
         @Override

@@ -51,6 +51,7 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
                 .folder().toString());
         settings.put("darkroom.inputs.buckets", "photos");
         settings.put("darkroom.progress.interval", "20ms");
+        settings.put("darkroom.metrics.cost-by", "customer");
         settings.put("darkroom.flow.in-flight", "16");
         settings.put("darkroom.flow.stuck-after", "2s");
         settings.put("darkroom.flow.drain-timeout", "10s");

@@ -29,6 +29,8 @@ import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Arrays;
@@ -36,6 +38,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import javax.imageio.ImageIO;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -523,14 +527,37 @@ class WorkerTest {
     }
 
     @Test
-    void metricsHaveTheNamesThatDashboardsAndAlertsUse() throws Exception {
+    void everyMetricThatAlertsAndDashboardUseIsThere() throws Exception {
         String id = id();
         topics.send(request(id, "a lime"));
         topics.outcome(id);
-        assertThat(get("q/metrics").body()).contains("darkroom_requests_total{outcome=\"completed\"",
-                "darkroom_stage_seconds_bucket{stage=\"denoising\"", "darkroom_batch_size_bucket",
-                "darkroom_generator_busy_seconds_total", "darkroom_in_flight", "darkroom_backlog",
-                "darkroom_vram_bytes{kind=\"peak_allocated\"", "darkroom_store_operation_seconds_count");
+        String metrics = get("q/metrics").body();
+        String used = Files.readString(Path.of("deploy", "prometheus", "alerts.yaml"))
+                + Files.readString(Path.of("deploy", "grafana", "dashboard.json"));
+        assertThat(Pattern.compile("\\b(darkroom|kafka_consumer|jvm|process)_[a-z_]+(?=\\{|\\[|\\)| [<>=/*+-])").matcher(used).results()
+                .map(MatchResult::group).distinct())
+                .hasSizeGreaterThan(10)
+                .allSatisfy(name -> assertThat(metrics).containsPattern("(?m)^" + name + "[ {]"));
+    }
+
+    @Test
+    void whatIsCountedIsThereAsZeroBeforeItHappens() throws Exception {
+        assertThat(get("q/metrics").body().lines()).contains(
+                "darkroom_requests_total{lane=\"express\",outcome=\"dead-lettered\",reason=\"TOO_MANY_ATTEMPTS\"} 0.0",
+                "darkroom_requests_total{lane=\"express\",outcome=\"failed\",reason=\"OUT_OF_MEMORY\"} 0.0",
+                "darkroom_images_flagged_total{then=\"withheld\"} 0.0");
+    }
+
+    @Test
+    void costIsToldByTheMetadataThatTheSettingsName() throws Exception {
+        String id = id();
+        topics.send("{\"requestId\": \"%s\", \"prompt\": \"a lime\", \"steps\": 2, \"count\": 2, \"metadata\": {\"customer\": \"c-17\"}}"
+                .formatted(id));
+        topics.outcome(id);
+        assertThat(metric("darkroom_cost_requests_total{by=\"c-17\"}")).isEqualTo(1);
+        assertThat(metric("darkroom_cost_images_total{by=\"c-17\"}")).isEqualTo(2);
+        assertThat(metric("darkroom_cost_seconds_total{by=\"c-17\"}"))
+                .isPositive().isLessThanOrEqualTo(metric("darkroom_generator_busy_seconds_total"));
     }
 
     private static String id() {

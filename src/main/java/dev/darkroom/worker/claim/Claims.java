@@ -205,7 +205,7 @@ public class Claims {
     private void report(Claim claim, State end, String outcome, String reason) {
         LOG.infof("request=%s %s%s", outcome, claim, reason.isEmpty() ? "" : " reason=\"" + reason + "\"");
         if (end != State.RELEASED) {
-            metrics.outcome(outcome, end == State.DEAD_LETTERED ? "" : reason);
+            metrics.outcome(claim.lane().toString(), outcome, end == State.DEAD_LETTERED ? "" : reason);
         }
         tracing.end(claim.span(), outcome, end == State.DEAD_LETTERED || "failed".equals(outcome));
     }

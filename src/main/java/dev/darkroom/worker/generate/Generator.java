@@ -60,6 +60,7 @@ public class Generator {
     private final Cancellations cancellations;
     private final ProgressReports progress;
     private final WorkerMetrics metrics;
+    private final Cost cost;
     private final ProcessExit exit;
     private final ObjectMapper json;
     private final Thread thread = WorkerThreads.named("generator").newThread(this::run);
@@ -74,8 +75,8 @@ public class Generator {
 
     Generator(DarkroomConfig config, Instance<GeneratorSource> source, ImageStore store, IdempotencyStore idempotency,
             Backlog backlog, Delivery delivery, Claims claims, CancellationConsumer cancellationConsumer,
-            Cancellations cancellations, ProgressReports progress, WorkerMetrics metrics, ProcessExit exit,
-            ObjectMapper json) {
+            Cancellations cancellations, ProgressReports progress, WorkerMetrics metrics, Cost cost,
+            ProcessExit exit, ObjectMapper json) {
         this.config = config;
         this.source = source;
         this.store = store;
@@ -87,6 +88,7 @@ public class Generator {
         this.cancellations = cancellations;
         this.progress = progress;
         this.metrics = metrics;
+        this.cost = cost;
         this.exit = exit;
         this.json = json;
     }
@@ -252,6 +254,7 @@ public class Generator {
         metrics.stage("denoising", result.denoising());
         metrics.stage("decoding", result.decoding());
         result.safetyCheck().ifPresent(took -> metrics.stage("safety_check", took));
+        cost.generated(batch);
         ModelDescription model = images.model();
         int first = 0;
         for (Job job : batch.jobs()) {
@@ -278,7 +281,9 @@ public class Generator {
         } finally {
             busySince = null;
             lastStep = null;
-            metrics.batch(batch.prompts().size(), Duration.between(start, Instant.now()));
+            Duration took = Duration.between(start, Instant.now());
+            metrics.batch(batch.prompts().size(), took);
+            cost.generating(batch, took);
         }
     }
 

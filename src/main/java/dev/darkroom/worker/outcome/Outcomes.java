@@ -70,7 +70,7 @@ public class Outcomes {
     public void giveUp(Job job) {
         String message = "The worker ended during each of " + job.attempts() + " attempts at this request.";
         publisher.deadLetter(job.claim(), message);
-        metrics.outcome("dead-lettered", FailureReason.TOO_MANY_ATTEMPTS.name());
+        metrics.outcome(job.claim().lane().toString(), "dead-lettered", FailureReason.TOO_MANY_ATTEMPTS.name());
         fail(job, FailureReason.TOO_MANY_ATTEMPTS, Optional.empty(), message);
     }
 
