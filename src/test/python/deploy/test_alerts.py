@@ -19,6 +19,10 @@ def promtool(*arguments: object) -> None:
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+def test_prometheus_takes_the_settings_of_docker_compose() -> None:
+    promtool("check", "config", DEPLOY / "prometheus/prometheus.yml")
+
+
 def test_the_rules_fire_when_they_should() -> None:
     promtool("test", "rules", TESTS)
 

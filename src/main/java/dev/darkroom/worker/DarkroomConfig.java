@@ -166,6 +166,12 @@ public interface DarkroomConfig {
         @DurationMax(hours = 24, message = "must be from 1ms to 24h")
         Duration readTimeout();
 
+        /**
+         * File with the certificates, in PEM, of authorities that are trusted besides those that Java trusts: the store's, where
+         * its certificate is signed by one of your own.
+         */
+        Optional<Path> caFile();
+
         /** Whether the bucket is part of the path rather than of the host name; most stores but Amazon's want it. */
         @WithDefault("true")
         boolean pathStyle();
@@ -318,8 +324,8 @@ public interface DarkroomConfig {
 
     interface Metrics {
         /**
-         * Key of the requests' metadata by whose values metrics tell cost apart, as {@code customer}: the first hundred values that
-         * a worker meets, and all others as {@code other}.
+         * Key of the requests' metadata by whose values metrics tell cost apart, as {@code customer}: the first hundred values
+         * that a worker meets, and all others as {@code other}.
          */
         Optional<@Pattern(regexp = "[A-Za-z0-9._-]{1,64}", message = "must be 1 to 64 of letters, digits, '.', '_' and '-'")
                 String> costBy();

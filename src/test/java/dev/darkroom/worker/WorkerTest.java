@@ -534,8 +534,8 @@ class WorkerTest {
         String metrics = get("q/metrics").body();
         String used = Files.readString(Path.of("deploy", "prometheus", "alerts.yaml"))
                 + Files.readString(Path.of("deploy", "grafana", "dashboard.json"));
-        assertThat(Pattern.compile("\\b(darkroom|kafka_consumer|jvm|process)_[a-z_]+(?=\\{|\\[|\\)| [<>=/*+-])").matcher(used).results()
-                .map(MatchResult::group).distinct())
+        Pattern metric = Pattern.compile("\\b(darkroom|kafka_consumer|jvm|process)_[a-z_]+(?=\\{|\\[|\\)| [<>=/*+-])");
+        assertThat(metric.matcher(used).results().map(MatchResult::group).distinct())
                 .hasSizeGreaterThan(10)
                 .allSatisfy(name -> assertThat(metrics).containsPattern("(?m)^" + name + "[ {]"));
     }
@@ -551,8 +551,9 @@ class WorkerTest {
     @Test
     void costIsToldByTheMetadataThatTheSettingsName() throws Exception {
         String id = id();
-        topics.send("{\"requestId\": \"%s\", \"prompt\": \"a lime\", \"steps\": 2, \"count\": 2, \"metadata\": {\"customer\": \"c-17\"}}"
-                .formatted(id));
+        topics.send("""
+                {"requestId": "%s", "prompt": "a lime", "steps": 2, "count": 2, "metadata": {"customer": "c-17"}}
+                """.formatted(id));
         topics.outcome(id);
         assertThat(metric("darkroom_cost_requests_total{by=\"c-17\"}")).isEqualTo(1);
         assertThat(metric("darkroom_cost_images_total{by=\"c-17\"}")).isEqualTo(2);

@@ -11,6 +11,7 @@ import dev.darkroom.worker.store.MinioImageStore;
 import dev.darkroom.worker.store.RetryingImageStore;
 import dev.darkroom.worker.store.StoreKeys;
 import dev.darkroom.worker.store.StoreSettings;
+import dev.darkroom.worker.store.TrustedAuthorities;
 import io.micrometer.core.instrument.MeterRegistry;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.inject.Disposes;
@@ -41,7 +42,8 @@ class WorkerBeans {
         return new StoreSettings(store.endpoint(), store.publicEndpoint(), store.region(), store.bucket(),
                 store.prefix().orElse(""), keys(store),
                 store.encryption().map(algorithm -> new Encryption(algorithm, store.encryptionKey())),
-                store.pathStyle(), store.createBucket(), store.connectTimeout(), store.readTimeout());
+                store.caFile().map(TrustedAuthorities::of), store.pathStyle(), store.createBucket(),
+                store.connectTimeout(), store.readTimeout());
     }
 
     private static Optional<StoreKeys> keys(DarkroomConfig.Store store) {

@@ -85,14 +85,15 @@ public final class MinioImageStore implements ImageStore {
         var dispatcher = new Dispatcher();
         dispatcher.setMaxRequests(CONCURRENT_CALLS);
         dispatcher.setMaxRequestsPerHost(CONCURRENT_CALLS);
-        var http = new OkHttpClient.Builder()
+        var calls = new OkHttpClient.Builder()
                 .dispatcher(dispatcher)
                 .connectionPool(new ConnectionPool(CONNECTIONS_KEPT, 1, TimeUnit.MINUTES))
                 .protocols(List.of(Protocol.HTTP_1_1))
                 .connectTimeout(settings.connectTimeout())
                 .readTimeout(settings.readTimeout())
-                .writeTimeout(settings.readTimeout())
-                .build();
+                .writeTimeout(settings.readTimeout());
+        settings.authorities().ifPresent(authorities -> authorities.trustedBy(calls));
+        OkHttpClient http = calls.build();
         credentials = settings.keys().<Provider>map(keys ->
                         new StaticProvider(keys.accessKey(), keys.secretKey(), keys.sessionToken().orElse(null)))
                 .orElseGet(() -> new CredentialsChain(http));
@@ -373,12 +374,13 @@ public final class MinioImageStore implements ImageStore {
     }
 
     /** Messages of the client and of Java name hosts and ports. */
-    private static String publicReason(Exception e) {
+    private String publicReason(Exception e) {
         if (isOfCredentials(e)) {
             return "there are no credentials for it";
         }
         if (e instanceof ErrorResponseException refusal) {
-            return "it answers HTTP %d %s".formatted(refusal.response().code(), refusal.errorResponse().code());
+            return "it answers HTTP %d %s".formatted(refusal.response().code(), refusal.errorResponse().code())
+                    + (ofAnotherRegion(refusal) ? "; is '%s' its region?".formatted(settings.region()) : "");
         }
         if (e instanceof ServerException failure) {
             return "it answers HTTP " + failure.statusCode();
@@ -390,15 +392,21 @@ public final class MinioImageStore implements ImageStore {
                 ? "its certificate is not trusted" : "it cannot be reached";
     }
 
-    private static String reason(Exception e) {
+    private String reason(Exception e) {
         if (e instanceof ErrorResponseException refusal) {
             return "HTTP %d %s (%s)".formatted(
-                    refusal.response().code(), refusal.errorResponse().code(), refusal.errorResponse().message());
+                    refusal.response().code(), refusal.errorResponse().code(), refusal.errorResponse().message())
+                    + (ofAnotherRegion(refusal) ? "; is '%s' its region?".formatted(settings.region()) : "");
         }
         if (e.getCause() instanceof ProviderException failure) {
             return failure.getMessage();
         }
         return e.getMessage() == null ? e.getClass().getSimpleName() : e.getMessage();
+    }
+
+    /** The answer to HEAD has no body, hence no code. */
+    private static boolean ofAnotherRegion(ErrorResponseException refusal) {
+        return Set.of("AuthorizationHeaderMalformed", "BadRequest", "PermanentRedirect").contains(refusal.errorResponse().code());
     }
 
     private static boolean transientFault(Exception e) {

@@ -15,6 +15,7 @@ import java.util.regex.Pattern;
  * @param prefix what the keys of everything in the bucket begin with, before a slash; empty for nothing
  * @param keys what requests are signed with; empty for what the surroundings give
  * @param encryption how everything is encrypted that is put; empty for what the bucket says
+ * @param authorities who may have signed the store's certificate besides those that Java trusts; empty for nobody
  * @param pathStyle whether the bucket stands in the path ({@code host/bucket/key}) instead of in the host name
  * @param createBucket whether a missing bucket is created at the start
  * @param connectTimeout longest wait for a connection
@@ -28,6 +29,7 @@ public record StoreSettings(
         String prefix,
         Optional<StoreKeys> keys,
         Optional<Encryption> encryption,
+        Optional<TrustedAuthorities> authorities,
         boolean pathStyle,
         boolean createBucket,
         Duration connectTimeout,
@@ -76,7 +78,7 @@ public record StoreSettings(
     public StoreSettings(URI endpoint, String region, String bucket, String accessKey, String secretKey, boolean pathStyle,
             boolean createBucket, Duration connectTimeout, Duration readTimeout) {
         this(endpoint, Optional.empty(), region, bucket, "", Optional.of(new StoreKeys(accessKey, secretKey, Optional.empty())),
-                Optional.empty(), pathStyle, createBucket, connectTimeout, readTimeout);
+                Optional.empty(), Optional.empty(), pathStyle, createBucket, connectTimeout, readTimeout);
     }
 
     private static void checkAddress(String name, URI address) {

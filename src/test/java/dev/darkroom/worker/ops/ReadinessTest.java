@@ -3,6 +3,10 @@ package dev.darkroom.worker.ops;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.MappingIterator;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.StoreGate;
 import dev.darkroom.worker.Topics;
@@ -18,9 +22,13 @@ import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.UUID;
+import java.util.stream.Stream;
 import org.apache.kafka.common.acl.AccessControlEntry;
 import org.apache.kafka.common.acl.AclBinding;
 import org.apache.kafka.common.acl.AclBindingFilter;
@@ -118,6 +126,57 @@ class ReadinessTest {
     }
 
     @Test
+    void theRightsInTheManifestAreEnoughAndNoneOfThemTooMany() throws Exception {
+        List<AclBinding> workers = rights(Path.of("deploy", "kubernetes", "components", "strimzi", "users.yaml"));
+        // The test, which the broker cannot tell from the worker
+        List<AclBinding> tests = Stream.concat(Stream.of(acl(ResourceType.TOPIC, Topics.REQUESTS, AclOperation.WRITE)),
+                Stream.of(Topics.COMPLETIONS, Topics.PROGRESS, Topics.DEAD_LETTERS)
+                        .map(topic -> acl(ResourceType.TOPIC, topic, AclOperation.READ))).toList();
+        String id = "allowed-" + UUID.randomUUID();
+        try {
+            topics.admin().createAcls(tests).all().get();
+            topics.admin().createAcls(workers).all().get();
+            topics.send("{\"requestId\": \"%s\", \"prompt\": \"a lime\", \"steps\": 1}".formatted(id));
+            topics.send("no request");
+            topics.outcome(id);
+            await().atMost(SOON).until(() -> !topics.received(Topics.PROGRESS, id).isEmpty()
+                    && !topics.received(Topics.DEAD_LETTERS, record -> true).isEmpty());
+            assertThat(ready().statusCode()).isEqualTo(200);
+            for (AclBinding right : workers) {
+                if (!right.pattern().name().equals(Topics.PROGRESS)) {
+                    topics.admin().deleteAcls(List.of(right.toFilter())).all().get();
+                    // The resource is not everybody's for want of a rule
+                    topics.admin().createAcls(List.of(acl(right.pattern().resourceType(), right.pattern().name(),
+                            AclOperation.DESCRIBE_CONFIGS))).all().get();
+                    assertTold("The worker has no right to " + right.entry().operation().name().toLowerCase(Locale.ROOT));
+                    topics.admin().createAcls(List.of(right)).all().get();
+                    await().atMost(SOON).until(() -> ready().statusCode() == 200);
+                }
+            }
+        } finally {
+            allowAgain();
+        }
+        await().atMost(SOON).until(() -> ready().statusCode() == 200);
+    }
+
+    /** The rights of the workers, given to the name that they have here. */
+    private static List<AclBinding> rights(Path users) throws IOException {
+        List<AclBinding> rights = new ArrayList<>();
+        try (MappingIterator<JsonNode> documents = new ObjectMapper(new YAMLFactory()).readerFor(JsonNode.class)
+                .readValues(users.toFile())) {
+            JsonNode worker = documents.next();
+            assertThat(worker.at("/metadata/name").asText()).isEqualTo("darkroom-worker");
+            for (JsonNode right : worker.at("/spec/authorization/acls")) {
+                for (JsonNode operation : right.get("operations")) {
+                    rights.add(acl(ResourceType.fromString(right.at("/resource/type").asText()),
+                            right.at("/resource/name").asText(), AclOperation.fromString(operation.asText())));
+                }
+            }
+        }
+        return rights;
+    }
+
+    @Test
     void probesAnswerWithinASecondAndNameNoAddressWhileTheStoreHangs() throws Exception {
         gate.stall();
         try {
@@ -150,6 +209,10 @@ class ReadinessTest {
 
     private void allowAgain() throws Exception {
         topics.admin().deleteAcls(List.of(AclBindingFilter.ANY)).all().get();
+    }
+
+    private static AclBinding acl(ResourceType type, String name, AclOperation operation) {
+        return acl(type, name, operation, AclPermissionType.ALLOW);
     }
 
     private static AclBinding acl(ResourceType type, String name, AclOperation operation, AclPermissionType permission) {

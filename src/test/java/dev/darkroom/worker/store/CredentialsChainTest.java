@@ -216,8 +216,8 @@ class CredentialsChainTest {
     }
 
     private static StoreSettings settings(URI endpoint, Optional<StoreKeys> keys) {
-        return new StoreSettings(endpoint, Optional.empty(), "us-east-1", "images", "", keys, Optional.empty(), true, true,
-                Duration.ofSeconds(5), Duration.ofSeconds(30));
+        return new StoreSettings(endpoint, Optional.empty(), "us-east-1", "images", "", keys, Optional.empty(),
+                Optional.empty(), true, true, Duration.ofSeconds(5), Duration.ofSeconds(30));
     }
 
     private String address() {

@@ -63,6 +63,6 @@ class EncryptionTest {
     private static MinioImageStore store(URI endpoint, Encryption encryption) {
         return new MinioImageStore(new StoreSettings(endpoint, Optional.empty(), "us-east-1", "images", "",
                 Optional.of(new StoreKeys(EmbeddedStore.ACCESS_KEY, EmbeddedStore.SECRET_KEY, Optional.empty())),
-                Optional.of(encryption), true, true, Duration.ofSeconds(5), Duration.ofSeconds(30)));
+                Optional.of(encryption), Optional.empty(), true, true, Duration.ofSeconds(5), Duration.ofSeconds(30)));
     }
 }

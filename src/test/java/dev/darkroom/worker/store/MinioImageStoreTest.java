@@ -125,6 +125,17 @@ class MinioImageStoreTest {
         }
     }
 
+    @ParameterizedTest
+    @CsvSource({"400, BadRequest", "400, AuthorizationHeaderMalformed", "301, PermanentRedirect"})
+    void aStoreOfAnotherRegionIsAskedAfter(int status, String code) throws Exception {
+        try (var proxy = new RefusingProxy(stack.storeEndpoint(), exchange -> new RefusingProxy.Refusal(status, code));
+                var elsewhere = new MinioImageStore(settings(proxy.endpoint(), "images", stack.secretKey(), true))) {
+            assertThatThrownBy(() -> elsewhere.get(key)).isInstanceOfSatisfying(StorageException.class, e ->
+                            assertThat(e.reason()).isEqualTo("it answers HTTP %d %s; is 'us-east-1' its region?", status, code))
+                    .hasMessageContaining("is 'us-east-1' its region?");
+        }
+    }
+
     @Test
     void ofTwoAtTheSameMomentOneStaysAndBothAreToldWhich() throws Exception {
         var threads = Executors.newFixedThreadPool(2);
@@ -283,8 +294,8 @@ class MinioImageStoreTest {
 
     private static StoreSettings with(String prefix, Optional<URI> publicEndpoint) {
         return new StoreSettings(stack.storeEndpoint(), publicEndpoint, "us-east-1", "images", prefix,
-                Optional.of(new StoreKeys(stack.accessKey(), stack.secretKey(), Optional.empty())), Optional.empty(), true, true,
-                Duration.ofSeconds(5), Duration.ofSeconds(30));
+                Optional.of(new StoreKeys(stack.accessKey(), stack.secretKey(), Optional.empty())), Optional.empty(),
+                Optional.empty(), true, true, Duration.ofSeconds(5), Duration.ofSeconds(30));
     }
 
     private static HttpResponse<String> fetched(URI link) throws Exception {

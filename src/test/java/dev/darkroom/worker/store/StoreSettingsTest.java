@@ -85,7 +85,7 @@ class StoreSettingsTest {
 
     private static StoreSettings settings(String prefix, Optional<URI> publicEndpoint) {
         return new StoreSettings(URI.create("https://s3.internal"), publicEndpoint, "us-east-1", "images", prefix,
-                Optional.empty(), Optional.empty(), true, false, Duration.ofSeconds(5), Duration.ofSeconds(5));
+                Optional.empty(), Optional.empty(), Optional.empty(), true, false, Duration.ofSeconds(5), Duration.ofSeconds(5));
     }
 
     private static StoreSettings settings(String endpoint, String bucket, Duration connectTimeout) {

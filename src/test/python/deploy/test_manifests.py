@@ -1,0 +1,233 @@
+"""What `kustomize build` makes of deploy/kubernetes: valid for an API server, and as careful as docs/operations.md says it is."""
+
+import functools
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import jsonschema
+import kubernetes_validate
+import pytest
+import yaml
+from tooling import DEPLOY, tool
+
+KUBERNETES = DEPLOY / "kubernetes"
+COMPONENTS = sorted(path.parent.name for path in KUBERNETES.glob("components/*/kustomization.yaml"))
+OVERLAYS = ["cpu", "a100"]
+# The oldest that is worth a look, and the newest that kubernetes-validate knows
+VERSIONS = ["1.32", kubernetes_validate.latest_version()]
+# The Custom Resource Definitions' own schemas, of Strimzi 1.2, KEDA 2.21 and Prometheus' operator 0.85, without descriptions
+CRDS = Path(__file__).parent / "crds"
+
+
+@functools.cache
+def build(folder: Path) -> list[dict]:
+    kustomize = tool("kustomize", "kubectl")
+    command = [kustomize, "build"] if kustomize.endswith("kustomize") else [kustomize, "kustomize"]
+    result = subprocess.run([*command, str(folder)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    return list(yaml.safe_load_all(result.stdout))
+
+
+def overlay(name: str) -> list[dict]:
+    return build(KUBERNETES / "overlays" / name)
+
+
+def named(resources: list[dict], kind: str, name: str = "darkroom") -> dict:
+    return next(r for r in resources if r["kind"] == kind and r["metadata"]["name"] == name)
+
+
+def pod(resources: list[dict]) -> dict:
+    return named(resources, "Deployment")["spec"]["template"]["spec"]
+
+
+def settings(resources: list[dict]) -> dict:
+    return next(r for r in resources if r["kind"] == "ConfigMap" and "DARKROOM_STORE_BUCKET" in r["data"])["data"]
+
+
+def strict(schema: object) -> object:
+    """The same schema, in which a field that it does not name is a mistake, as `kubectl apply --validate=strict` has it."""
+    if isinstance(schema, list):
+        return [strict(element) for element in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: strict(value) for key, value in schema.items()}
+    if schema.get("type") == "object" and "properties" in schema and not schema.get("x-kubernetes-preserve-unknown-fields"):
+        made.setdefault("additionalProperties", False)
+    if isinstance(schema.get("pattern"), str):
+        # Go's way to ignore case, which Python takes at the beginning alone
+        made["pattern"] = schema["pattern"].replace("^(?i)", "(?i)^")
+    return made
+
+
+def check(resource: dict, version: str) -> None:
+    group = resource["apiVersion"].split("/")[0]
+    crds = list(CRDS.glob(f"{group}_*_{resource['kind']}.json"))
+    if not crds:
+        kubernetes_validate.validate(resource, version, strict=True)
+        return
+    assert crds[0].name == f"{resource['apiVersion'].replace('/', '_')}_{resource['kind']}.json"
+    schema = json.loads(crds[0].read_text())
+    schema["properties"]["metadata"] = {}
+    jsonschema.validate(resource, strict(schema))
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory) -> list[dict]:
+    """An overlay of a user's own, with all components."""
+    folder = tmp_path_factory.mktemp("overlay")
+    copy = folder / "kubernetes"
+    subprocess.run(["cp", "-R", str(KUBERNETES), str(copy)], check=True)
+    mine = copy / "overlays/mine"
+    mine.mkdir()
+    document = {"resources": ["../../base"], "components": [f"../../components/{name}" for name in COMPONENTS]}
+    (mine / "kustomization.yaml").write_text(yaml.safe_dump(document))
+    return build(mine)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_api_server_takes_it(name: str, version: str) -> None:
+    for resource in overlay(name):
+        check(resource, version)
+
+
+def test_an_api_server_takes_all_components_together(everything) -> None:
+    for resource in everything:
+        check(resource, VERSIONS[-1])
+
+
+def test_what_is_wrong_is_seen() -> None:
+    deployment = json.loads(json.dumps(named(overlay("cpu"), "Deployment")))
+    deployment["spec"]["template"]["spec"]["containers"][0]["imagee"] = "darkroom"
+    with pytest.raises(kubernetes_validate.ValidationError):
+        check(deployment, VERSIONS[-1])
+    scaled = json.loads(json.dumps(named(overlay("cpu"), "ScaledObject")))
+    scaled["spec"]["maxReplicas"] = 3
+    with pytest.raises(jsonschema.ValidationError):
+        check(scaled, VERSIONS[-1])
+
+
+def test_the_alerts_become_a_rule_of_prometheus_operator() -> None:
+    # By the command of docs/operations.md
+    rules = re.sub("^", "  ", (DEPLOY / "prometheus/alerts.yaml").read_text(), flags=re.MULTILINE)
+    head = "apiVersion: monitoring.coreos.com/v1\nkind: PrometheusRule\nmetadata: {name: darkroom}\nspec:\n"
+    check(yaml.safe_load(head + rules), VERSIONS[-1])
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_containers_have_no_more_rights_than_they_need(name: str) -> None:
+    spec = pod(overlay(name))
+    assert spec["securityContext"]["runAsNonRoot"] is True
+    assert "runAsUser" not in spec["securityContext"], "OpenShift chooses"
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["enableServiceLinks"] is False
+    for container in spec["containers"] + spec.get("initContainers", []):
+        context = container["securityContext"]
+        assert context["readOnlyRootFilesystem"] is True
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert container["resources"]["limits"]["memory"]
+        assert re.search("@sha256:[0-9a-f]{64}$", container["image"]), "a tag moves"
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_what_is_written_goes_to_volumes(name: str) -> None:
+    mounts = {mount["mountPath"]: mount.get("readOnly", False) for mount in pod(overlay(name))["containers"][0]["volumeMounts"]}
+    assert mounts["/tmp"] is False
+    assert mounts["/var/lib/darkroom"] is False
+    assert all(read_only for path, read_only in mounts.items() if path not in ("/tmp", "/var/lib/darkroom"))
+
+
+def test_a_worker_has_the_gpu_that_it_insists_on() -> None:
+    resources = overlay("a100")
+    spec = pod(resources)
+    assert spec["containers"][0]["resources"]["limits"]["nvidia.com/gpu"] == 1
+    assert any(toleration["key"] == "nvidia.com/gpu" for toleration in spec["tolerations"])
+    required = spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]
+    products = required["nodeSelectorTerms"][0]["matchExpressions"][0]["values"]
+    assert all(settings(resources)["DARKROOM_DEVICE_REQUIRE"] in product for product in products)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_a_worker_has_time_to_leave(name: str) -> None:
+    resources = overlay(name)
+    drain = int(settings(resources)["DARKROOM_FLOW_DRAIN_TIMEOUT"].removesuffix("s"))
+    assert pod(resources)["terminationGracePeriodSeconds"] >= drain + 10
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_there_are_no_more_workers_than_partitions(name: str) -> None:
+    resources = overlay(name)
+    scaled = named(resources, "ScaledObject")["spec"]
+    assert scaled["scaleTargetRef"]["name"] == named(resources, "Deployment")["metadata"]["name"]
+    assert "replicas" not in named(resources, "Deployment")["spec"], "KEDA's"
+    for trigger in scaled["triggers"]:
+        topic = named(resources, "KafkaTopic", trigger["metadata"]["topic"])
+        assert scaled["maxReplicaCount"] <= topic["spec"]["partitions"]
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_selectors_mean_the_workers(name: str) -> None:
+    resources = overlay(name)
+    labels = named(resources, "Deployment")["spec"]["template"]["metadata"]["labels"]
+    for selector in [
+        named(resources, "Deployment")["spec"]["selector"],
+        named(resources, "PodDisruptionBudget")["spec"]["selector"],
+        named(resources, "NetworkPolicy")["spec"]["podSelector"],
+        named(resources, "PodMonitor")["spec"]["selector"],
+        pod(resources)["topologySpreadConstraints"][0]["labelSelector"],
+    ]:
+        assert selector["matchLabels"].items() <= labels.items()
+
+
+def references(node: object) -> Iterator[tuple[str, str]]:
+    """Kinds and names of what a resource refers to by fields that are called …Ref, or by the name of a volume's source."""
+    if isinstance(node, list):
+        for element in node:
+            yield from references(element)
+    elif isinstance(node, dict):
+        for key, value in node.items():
+            if key in ("configMapRef", "configMapKeyRef", "configMap"):
+                yield "ConfigMap", value["name"]
+            elif key == "configMapTargetRef":
+                yield from (("ConfigMap", target["name"]) for target in value)
+            elif key == "authenticationRef":
+                yield "TriggerAuthentication", value["name"]
+            elif key == "secretKeyRef":
+                yield "Secret", value["name"]
+            elif key == "secretTargetRef":
+                yield from (("Secret", target["name"]) for target in value)
+            else:
+                yield from references(value)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_what_is_referred_to_is_there(name: str) -> None:
+    resources = overlay(name)
+    there = {(resource["kind"], resource["metadata"]["name"]) for resource in resources}
+    # Strimzi makes a secret of each user's name, and the cluster's
+    there |= {("Secret", resource["metadata"]["name"]) for resource in resources if resource["kind"] == "KafkaUser"}
+    there.add(("Secret", "kafka-cluster-ca-cert"))
+    missing = [reference for resource in resources for reference in references(resource.get("spec")) if reference not in there]
+    assert not missing
+
+
+def test_kafkas_topics_are_those_of_the_settings(everything) -> None:
+    properties = (Path(__file__).parents[3] / "main/java/dev/darkroom/worker/DarkroomConfig.java").read_text()
+    defaults = re.findall(r'@WithDefault\("(darkroom\.[a-z.-]+)"\)', properties)
+    topics = [resource["metadata"]["name"] for resource in everything if resource["kind"] == "KafkaTopic"]
+    assert sorted(topics) == sorted(defaults)
+    acls = named(everything, "KafkaUser", "darkroom-worker")["spec"]["authorization"]["acls"]
+    assert sorted(acl["resource"]["name"] for acl in acls if acl["resource"]["type"] == "topic") == sorted(topics)
+
+
+def test_the_stores_policy_is_of_the_bucket_of_the_settings(everything) -> None:
+    statements = json.loads((DEPLOY / "store/policy.json").read_text())["Statement"]
+    bucket = f"arn:aws:s3:::{settings(everything)['DARKROOM_STORE_BUCKET']}"
+    assert [(s["Action"], s["Resource"]) for s in statements] == [
+        (["s3:ListBucket"], [bucket]),
+        (["s3:GetObject", "s3:PutObject"], [f"{bucket}/*"]),
+    ]
