@@ -5,6 +5,9 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.stack.EmbeddedStack;
 import dev.darkroom.stack.Ports;
 import dev.darkroom.worker.store.RefusingProxy;
@@ -88,7 +91,8 @@ class StartAndStopIT {
     void theWorkerIsReadySoonAfterTheStoreIsBack() {
         try (StoreGate gate = new StoreGate(stack.storeEndpoint())) {
             gate.shut();
-            try (WorkerProcess worker = start(Map.of("DARKROOM_STORE_ENDPOINT", gate.endpoint().toString()))) {
+            try (WorkerProcess worker = start(Map.of("DARKROOM_STORE_ENDPOINT", gate.endpoint().toString(),
+                    "QUARKUS_LOG_CONSOLE_JSON_ENABLED", "true"))) {
                 await().atMost(Duration.ofSeconds(60)).until(() -> ready() == 503);
                 // Long enough for the pauses to have grown to their longest
                 await().during(Duration.ofSeconds(5)).atMost(Duration.ofSeconds(20)).until(() -> ready() == 503);
@@ -97,7 +101,25 @@ class StartAndStopIT {
                 gate.open();
                 awaitReady();
                 assertThat(Duration.between(back, Instant.now())).isLessThan(Duration.ofSeconds(5));
+                assertTellsOfAnOutageInAFewObjects(worker.output());
             }
+        }
+    }
+
+    /** Its log, which is to be JSON: an object a line, however often it was asked whether it is ready. */
+    private static void assertTellsOfAnOutageInAFewObjects(String log) {
+        List<JsonNode> lines = log.lines().map(StartAndStopIT::json).toList();
+        assertThat(lines).hasSizeBetween(4, 20)
+                .allSatisfy(line -> assertThat(line.has("exception")).isFalse())
+                .anySatisfy(line -> assertThat(line.get("message").asText()).startsWith("worker=ready"))
+                .anySatisfy(line -> assertThat(line.get("level").asText()).isEqualTo("WARN"));
+    }
+
+    private static JsonNode json(String line) {
+        try {
+            return new ObjectMapper().readTree(line);
+        } catch (JsonProcessingException e) {
+            throw new AssertionError("no JSON: " + line, e);
         }
     }
 

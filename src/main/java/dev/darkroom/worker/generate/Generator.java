@@ -298,7 +298,9 @@ public class Generator {
     }
 
     private void fail(Batch batch, FailureReason reason, Optional<String> field, RuntimeException failure) {
-        LOG.errorf(failure, "generation=failed reason=%s requests=%d", reason, batch.jobs().size());
+        // Only what nobody foresaw is worth a stack trace
+        LOG.errorf(reason == FailureReason.GENERATION_FAILED ? failure : null,
+                "generation=failed reason=%s requests=%d message=\"%s\"", reason, batch.jobs().size(), failure.getMessage());
         batch.jobs().forEach(job ->
                 handOn(job, next -> delivery.fail(next, reason, field, failure.getMessage())));
     }
