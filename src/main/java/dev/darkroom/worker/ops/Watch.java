@@ -28,6 +28,8 @@ final class Watch implements AutoCloseable {
     private final Instant start = Instant.now();
     private volatile Instant answered;
     private volatile Optional<String> trouble = Optional.empty();
+    /** Whether it was told that there is no answer. The thread's own. */
+    private boolean silenceTold;
 
     /** A look at what is watched. */
     interface Look {
@@ -63,8 +65,16 @@ final class Watch implements AutoCloseable {
             trouble = seen;
             answered = Instant.now();
             fine = seen.isEmpty();
+            if (silenceTold) {
+                silenceTold = false;
+                LOG.infof("watch=answered what=\"%s\"", what);
+            }
         } catch (RuntimeException e) {
             LOG.debugf(e, "watch=unanswered what=\"%s\"", what);
+            if (!silenceTold && silentSince().plus(patience).isBefore(Instant.now())) {
+                silenceTold = true;
+                LOG.warnf("watch=trouble reason=\"%s\"", trouble().orElseThrow());
+            }
         } finally {
             if (!thread.isShutdown()) {
                 thread.schedule(this::look, fine ? interval.toMillis() : SOON_MS, TimeUnit.MILLISECONDS);
@@ -81,6 +91,11 @@ final class Watch implements AutoCloseable {
         return last.plus(patience).isBefore(Instant.now())
                 ? Optional.of("%s has not answered for %d s.".formatted(what, seconds(last)))
                 : trouble;
+    }
+
+    private Instant silentSince() {
+        Instant last = answered;
+        return last == null ? start : last;
     }
 
     private static long seconds(Instant since) {
