@@ -12,28 +12,54 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Locale;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** What README.md lists is complete. */
+/** What README.md and docs/operations.md list is complete, and their links lead somewhere. */
 class ReadmeTest {
 
-    private final String readme = Files.readString(Path.of("README.md"));
-
-    ReadmeTest() throws IOException {
-    }
+    private static final Path README = Path.of("README.md");
+    private static final Path OPERATIONS = Path.of("docs", "operations.md");
+    private static final Pattern LINK = Pattern.compile("\\]\\((?!https?:)([^)#\\s]*)(?:#([^)\\s]+))?\\)");
+    private static final Pattern HEADING = Pattern.compile("(?m)^#+ (.+)$");
 
     @ParameterizedTest
     @MethodSource("settings")
-    void everySettingIsListedWithItsDefault(String row) {
-        assertThat(readme).contains(row);
+    void everySettingIsListedWithItsDefault(String row) throws IOException {
+        assertThat(Files.readString(OPERATIONS)).contains(row);
     }
 
     @ParameterizedTest
     @MethodSource("names")
-    void everyProfileAndReasonIsListed(String name) {
-        assertThat(readme).contains("\n| `" + name + "` |");
+    void everyProfileAndReasonIsListed(String name) throws IOException {
+        assertThat(Files.readString(README)).contains("\n| `" + name + "` |");
+    }
+
+    @ParameterizedTest
+    @MethodSource("documents")
+    void everyLinkLeadsSomewhere(Path document) throws IOException {
+        assertThat(LINK.matcher(Files.readString(document)).results()).allSatisfy(link -> {
+            Path target = link.group(1).isEmpty() ? document : document.resolveSibling(link.group(1)).normalize();
+            assertThat(target).as(link.group()).exists();
+            if (link.group(2) != null) {
+                assertThat(anchors(target)).as(link.group()).contains(link.group(2));
+            }
+        });
+    }
+
+    static Stream<Path> documents() throws IOException {
+        try (Stream<Path> docs = Files.walk(Path.of("docs"))) {
+            return Stream.concat(Stream.of(README, Path.of("CONTRIBUTING.md")),
+                    docs.filter(file -> file.toString().endsWith(".md")).toList().stream());
+        }
+    }
+
+    /** As GitHub makes them. */
+    private static Stream<String> anchors(Path document) throws IOException {
+        return HEADING.matcher(Files.readString(document)).results().map(heading -> heading.group(1)
+                .toLowerCase(Locale.ROOT).replaceAll("[^\\p{L}\\p{N} _-]", "").replace(' ', '-'));
     }
 
     static Stream<String> settings() {
