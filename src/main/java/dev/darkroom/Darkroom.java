@@ -154,7 +154,7 @@ public final class Darkroom implements Callable<Integer> {
     @Command(
             name = "worker",
             description = "Runs the worker alone, until it is told to stop. Kafka, the store and the model come from the "
-                    + "configuration: environment variables or system properties, listed in README.md.",
+                    + "configuration: environment variables or system properties, listed in docs/operations.md.",
             footerHeading = "%nExample, with `darkroom stack` in another terminal:%n",
             footer = "  KAFKA_BOOTSTRAP_SERVERS=localhost:19092 darkroom worker")
     static final class WorkerCommand implements Callable<Integer> {
