@@ -24,11 +24,11 @@ class BenchCommandIT {
 
     @Test
     void everyWorkerGetsAsManyRequestsOfTheBacklogThatTheyShare() throws Exception {
-        JsonNode report = bench("--devices", "cpu,cpu", "--requests", "4", "--profile", "fast-8", "--json");
+        JsonNode report = bench("--devices", "cpu,cpu", "--requests", "8", "--profile", "fast", "--json");
 
-        assertThat(report.at("/one/completed").asInt()).isEqualTo(4);
-        assertThat(report.at("/all/completed").asInt()).isEqualTo(4);
-        assertThat(report.path("workers")).hasSize(2).extracting(worker -> worker.path("images").asInt()).containsOnly(2);
+        assertThat(report.at("/one/completed").asInt()).isEqualTo(8);
+        assertThat(report.at("/all/completed").asInt()).isEqualTo(8);
+        assertThat(report.path("workers")).hasSize(2).extracting(worker -> worker.path("images").asInt()).containsOnly(4);
         assertThat(report.path("workers")).allSatisfy(
                 worker -> assertThat(worker.path("generatorBusyShare").asDouble()).isBetween(0.5, 1.0));
         assertThat(report.path("ratio").asDouble()).isPositive();
