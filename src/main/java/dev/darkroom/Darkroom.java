@@ -27,6 +27,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Model.UsageMessageSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.ScopeType;
 import picocli.CommandLine.Spec;
@@ -166,10 +167,21 @@ public final class Darkroom implements Callable<Integer> {
 
     @Command(
             name = "completion",
-            description = "Prints what makes a shell complete commands and options, for bash and zsh.",
+            description = "Prints what makes a shell complete commands and options.",
             footerHeading = "%nExample:%n",
-            footer = "  source <(./darkroom completion)")
+            footer = "  source <(./darkroom completion bash)")
     static final class CompletionCommand implements Callable<Integer> {
+
+        /** The shells that picocli's script is for, as they are called. */
+        enum Shell {
+            bash, zsh
+        }
+
+        // Looked at by picocli alone: both take the same script
+        @SuppressWarnings("UnusedVariable")
+        @Parameters(arity = "0..1", paramLabel = "SHELL", defaultValue = "bash",
+                description = "One of ${COMPLETION-CANDIDATES}.")
+        private Shell shell;
 
         @Spec
         private CommandSpec spec;

@@ -17,7 +17,7 @@ public final class ClassArchive {
      * @param name {@code stack} or {@code worker}
      */
     public static List<String> options(String name) {
-        Path archive = Home.resolve("target/" + name + ".jsa");
+        Path archive = Home.built(name + ".jsa");
         return Files.exists(archive) ? List.of("-Xlog:cds*=off", "-XX:SharedArchiveFile=" + archive) : List.of();
     }
 }

@@ -15,11 +15,13 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * A real Kafka broker and a real S3 server in a JVM of their own, for commands that show or measure something and for the
- * tests. Their libraries are no part of what is deployed; the checkout's build folder has the class path of them. The
- * child ends when its standard input closes, hence also when this process is killed.
+ * tests. Their libraries are no part of what is deployed; a checkout's build folder and a distribution have the class path of
+ * them. The child ends when its standard input closes, hence also when this process is killed.
  */
 public final class StackProcess implements AutoCloseable {
 
@@ -62,11 +64,11 @@ public final class StackProcess implements AutoCloseable {
     }
 
     private static List<String> command(Path folder, boolean lasting, String... options) {
-        Path classpath = Home.resolve("target/stack.classpath");
-        Path servers = Home.resolve("target/darkroom-stack.jar");
+        Path classpath = Home.built("stack.classpath");
+        Path servers = Home.built("darkroom-stack.jar");
         if (!Files.exists(classpath) || !Files.exists(servers)) {
-            throw new CommandException("The embedded broker and store are not here: they belong to the checkout, not to "
-                    + "what is deployed. Run ./darkroom in a checkout.");
+            throw new CommandException("The embedded broker and store are not here: they belong to a checkout or a "
+                    + "distribution, not to what is deployed. Run ./darkroom there.");
         }
         List<String> command = new ArrayList<>();
         // Ctrl-C reaches every process of the terminal; the servers must outlive the worker that drains through them
@@ -80,7 +82,10 @@ public final class StackProcess implements AutoCloseable {
         command.addAll(ClassArchive.options("stack"));
         command.add("-cp");
         try {
-            command.add(servers + File.pathSeparator + Files.readString(classpath).strip());
+            // A distribution's are relative to the file
+            command.add(Stream.of(Files.readString(classpath).strip().split(File.pathSeparator))
+                    .map(entry -> classpath.resolveSibling(entry).toString())
+                    .collect(Collectors.joining(File.pathSeparator, servers + File.pathSeparator, "")));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }

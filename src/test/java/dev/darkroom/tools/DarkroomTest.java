@@ -134,8 +134,12 @@ class DarkroomTest {
 
     @Test
     void shellsCompleteEveryCommand() {
-        assertThat(CommandLineRun.of("completion").out()).contains("complete -F _complete_darkroom -o default darkroom")
-                .contains("'--negative-prompt'");
+        assertThat(CommandLineRun.of("completion", "bash").out())
+                .contains("complete -F _complete_darkroom -o default darkroom").contains("'--negative-prompt'")
+                .isEqualTo(CommandLineRun.of("completion", "zsh").out()).isEqualTo(CommandLineRun.of("completion").out());
+        CommandLineRun other = CommandLineRun.of("completion", "fish");
+        assertThat(other.exitCode()).isEqualTo(2);
+        assertThat(other.err()).contains("SHELL", "[bash, zsh]", "fish");
     }
 
     @Test

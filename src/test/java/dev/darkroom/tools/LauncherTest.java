@@ -15,6 +15,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The script {@code darkroom} in a checkout whose build is done, with a Java that tells how it was called. */
 class LauncherTest {
@@ -52,6 +53,24 @@ class LauncherTest {
         Run run = run(link, Map.of("JAVA_HOME", java("17.0.15")), "stack");
 
         assertThat(run.output()).contains("<-Dcli.home=" + checkout.toRealPath() + ">");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"darkroom", "bin/darkroom"})
+    void aDistributionIsBuiltAndNeedsNoMaven(String launcher) throws Exception {
+        Path unpacked = Files.createDirectories(folder.resolve("darkroom 0.1.0"));
+        Files.createDirectories(unpacked.resolve("lib/quarkus-app"));
+        Files.createDirectories(unpacked.resolve("bin"));
+        Files.copy(Path.of("darkroom"), unpacked.resolve(launcher));
+
+        Run run = run(unpacked.resolve(launcher), Map.of("JAVA_HOME", java("17.0.15")), "demo");
+
+        assertThat(run.exitCode()).isZero();
+        assertThat(run.output()).contains("<-Dcli.home=" + unpacked.toRealPath() + ">",
+                "<" + unpacked.toRealPath() + "/lib/quarkus-app/quarkus-run.jar>");
+        Run faults = run(unpacked.resolve(launcher), Map.of("JAVA_HOME", java("17.0.15")), "faults");
+        assertThat(faults.exitCode()).isEqualTo(1);
+        assertThat(faults.output()).contains("a distribution has not");
     }
 
     @Test
