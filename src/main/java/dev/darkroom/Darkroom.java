@@ -5,6 +5,7 @@ import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.DemoCommand;
 import dev.darkroom.tools.GenerateCommand;
 import dev.darkroom.tools.LifecycleCommand;
+import dev.darkroom.tools.PageCommand;
 import dev.darkroom.tools.RedriveCommand;
 import dev.darkroom.tools.SendCommand;
 import dev.darkroom.tools.StackCommand;
@@ -43,6 +44,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             DemoCommand.class,
             GenerateCommand.class,
             StackCommand.class,
+            PageCommand.class,
             SendCommand.class,
             CancelCommand.class,
             RedriveCommand.class,
