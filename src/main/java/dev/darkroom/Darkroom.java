@@ -57,6 +57,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom demo                              everything at once, from request to image",
+            "  darkroom demo --page                       and see it in a browser",
             "  darkroom generate \"a red car\" --out out    the pipeline alone, without Kafka",
             "  darkroom COMMAND --help                    what a command takes"
         })

@@ -142,6 +142,7 @@ public final class Page implements AutoCloseable {
         router.post("/pictures").handler(BodyHandler.create(false).setBodyLimit(settings.maxPictureBytes()))
                 .handler(context -> answer(context, () -> sender.picture(body(context))));
         router.route().failureHandler(this::tellFailure);
+        router.errorHandler(404, this::tellFailure);
         return router;
     }
 
@@ -151,7 +152,11 @@ public final class Page implements AutoCloseable {
                 .addResultMapper(new HtmlEscaper(List.of(Variant.TEXT_HTML))).build();
         return engine.parse(resource("page.html"), Variant.forContentType(Variant.TEXT_HTML))
                 .data("profiles", Profile.all().stream().map(Profile::label).toList())
-                .data("settings", settings)
+                .data("brokers", settings.bootstrapServers())
+                .data("requests", settings.topics().requests())
+                .data("express", settings.topics().express())
+                .data("bucket", settings.store().bucket())
+                .data("pictures", settings.pictures().orElse(""))
                 .data("limit", LatestRequests.LIMIT)
                 .data("header", LoopbackOnly.HEADER)
                 .render();

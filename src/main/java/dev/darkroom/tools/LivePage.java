@@ -8,8 +8,6 @@ import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.common.serialization.StringSerializer;
-import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.ParameterException;
 
 /** Opens the page for the commands that show it. */
 final class LivePage {
@@ -19,9 +17,7 @@ final class LivePage {
     /** The workers' consumer group unless told otherwise. */
     static final String GROUP = "darkroom";
 
-    private static final int HIGHEST_PORT = 65_535;
-
-    /** Its consumer reads from where it is told to, in no group. */
+    /** The page says where its consumer begins. It must not make topics by looking for them. */
     private static final Map<String, Object> READER = Map.of(
             ConsumerConfig.ALLOW_AUTO_CREATE_TOPICS_CONFIG, false,
             ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest",
@@ -31,22 +27,14 @@ final class LivePage {
     private LivePage() {
     }
 
-    /** @throws ParameterException for what no port can be */
-    static void requirePort(CommandSpec spec, String option, int port) {
-        if (port < 0 || port > HIGHEST_PORT) {
-            throw new ParameterException(spec.commandLine(),
-                    "%s is %d; it must be 1 to %d, or 0 for any that is free".formatted(option, port, HIGHEST_PORT));
-        }
-    }
-
     /**
      * Opens it.
      *
-     * @param portOption what the person writes to name another port
+     * @param port that was seen to be free
      * @param known settings of the worker's that are not to be looked up
-     * @throws CommandException if the port is taken or a setting is wrong
+     * @throws CommandException if the port is taken after all, or a setting is wrong
      */
-    static Page open(int port, String portOption, String bootstrapServers, String group, Map<String, String> known) {
+    static Page open(int port, String bootstrapServers, String group, Map<String, String> known) {
         PageSettings settings;
         try {
             settings = PageSettings.of(port, bootstrapServers, group, known);
@@ -58,18 +46,20 @@ final class LivePage {
             return Page.start(settings, consumer, KafkaClients.producer(bootstrapServers, new StringSerializer()),
                     KafkaClients.admin(bootstrapServers));
         } catch (BindException e) {
-            throw new CommandException("Port %d (%s) is taken, perhaps by another page of Darkroom's. Name another port, or 0 for "
-                    .formatted(port, portOption) + "any that is free.", e);
+            throw new CommandException("Port %d was taken a moment ago.".formatted(port), e);
         }
     }
 
-    /** The same, of the embedded broker and store. */
-    static Page open(int port, String portOption, StackProcess stack, Map<String, String> known) {
-        Map<String, String> settings = new HashMap<>(Map.of(
-                "darkroom.store.endpoint", stack.storeEndpoint(),
-                "darkroom.store.access-key", stack.accessKey(),
-                "darkroom.store.secret-key", stack.secretKey()));
-        settings.putAll(known);
-        return open(port, portOption, stack.bootstrapServers(), GROUP, settings);
+    /**
+     * The same, of the embedded broker and store.
+     *
+     * @param known settings of the worker's, beside the store's address and keys
+     */
+    static Page open(int port, StackProcess stack, Map<String, String> known) {
+        Map<String, String> settings = new HashMap<>(known);
+        settings.put("darkroom.store.endpoint", stack.storeEndpoint());
+        settings.put("darkroom.store.access-key", stack.accessKey());
+        settings.put("darkroom.store.secret-key", stack.secretKey());
+        return open(port, stack.bootstrapServers(), GROUP, settings);
     }
 }

@@ -50,8 +50,8 @@ public final class PageCommand implements Callable<Integer> {
     @Override
     public Integer call() throws InterruptedException {
         QuietLog.warningsToStandardError();
-        LivePage.requirePort(spec, "--port", port);
-        try (Page page = LivePage.open(port, "--port", brokers.bootstrapServers(), group, Map.of())) {
+        LocalPort.requireFree(spec, "--port", port, "page");
+        try (Page page = LivePage.open(port, brokers.bootstrapServers(), group, Map.of())) {
             System.out.printf("%s%nOf the topics at %s. Ctrl-C ends it.%n", page.address(), brokers.bootstrapServers());
             new CountDownLatch(1).await();
         }
