@@ -1,5 +1,6 @@
 package dev.darkroom.page;
 
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.darkroom.contract.Completed;
 import dev.darkroom.contract.Outcome;
@@ -14,6 +15,7 @@ import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 
 /**
  * The requests that were last heard of, {@value #LIMIT} at most: the oldest gives way. Every change of a request has a number of
@@ -25,6 +27,8 @@ final class LatestRequests {
 
     private final Map<String, TrackedRequest> byId = new LinkedHashMap<>();
     private final NavigableMap<Long, TrackedRequest> byVersion = new TreeMap<>();
+    /** Ids of those that were removed though they came to no outcome, so that who knows of them is told. */
+    private final NavigableMap<Long, String> removed = new TreeMap<>();
     private long version;
 
     synchronized void requested(RequestRecord record) {
@@ -80,7 +84,7 @@ final class LatestRequests {
         removeOpen(request -> request.state() == TrackedRequest.State.RUNNING && request.isSilentSince(since));
     }
 
-    private void removeOpen(java.util.function.Predicate<TrackedRequest> condition) {
+    private void removeOpen(Predicate<TrackedRequest> condition) {
         byId.values().removeIf(request -> {
             boolean gone = request.event().isEmpty() && condition.test(request);
             if (gone) {
@@ -94,16 +98,13 @@ final class LatestRequests {
         });
     }
 
-    private final NavigableMap<Long, String> removed = new TreeMap<>();
-
     /** What changed after a version, in the order of the changes; {@code most} changes at most. */
     synchronized Changes since(long known, int most) {
         NavigableMap<Long, ObjectNode> changes = new TreeMap<>();
         byVersion.tailMap(known, false).values().stream().limit(most)
                 .forEach(request -> changes.put(request.version(), request.summary()));
         removed.tailMap(known, false).entrySet().stream().limit(most).forEach(gone -> changes.put(gone.getKey(),
-                com.fasterxml.jackson.databind.node.JsonNodeFactory.instance.objectNode().put("id", gone.getValue())
-                        .put("state", "gone")));
+                JsonNodeFactory.instance.objectNode().put("id", gone.getValue()).put("state", "gone")));
         while (changes.size() > most) {
             changes.pollLastEntry();
         }

@@ -20,6 +20,7 @@ import io.vertx.core.VertxOptions;
 import io.vertx.core.buffer.Buffer;
 import io.vertx.core.file.FileSystemOptions;
 import io.vertx.core.http.HttpServer;
+import io.vertx.core.http.HttpServerOptions;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import io.vertx.ext.web.handler.BodyHandler;
@@ -74,7 +75,8 @@ public final class Page implements AutoCloseable {
         sender = new Sender(producer, settings, settings.pictures().map(bucket -> new MinioImageStore(inBucket(bucket))));
         vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1).setFileSystemOptions(
                 new FileSystemOptions().setFileCachingEnabled(false)));
-        server = vertx.createHttpServer();
+        // Browsers speak HTTP/1.1 without TLS
+        server = vertx.createHttpServer(new HttpServerOptions().setHttp2ClearTextEnabled(false));
     }
 
     /**

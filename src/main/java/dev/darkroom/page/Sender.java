@@ -15,6 +15,8 @@ import dev.darkroom.worker.image.PictureFormat;
 import dev.darkroom.worker.store.ImageStore;
 import dev.darkroom.worker.store.StoredObject;
 import io.cloudevents.CloudEvent;
+import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.Map;
@@ -80,8 +82,8 @@ final class Sender implements AutoCloseable {
             throw new Refusal(400, "", "This is no JSON.");
         } catch (IllegalArgumentException e) {
             throw new Refusal(422, "requestId", e.getMessage() + ".");
-        } catch (java.io.IOException e) {
-            throw new java.io.UncheckedIOException(e);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
         }
     }
 

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.darkroom.contract.Completed;
 import java.util.ArrayDeque;
+import java.util.Comparator;
 import java.util.Deque;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -96,7 +97,7 @@ final class Throughput {
         });
         json.put("outcomes", timings.size());
         ArrayNode all = json.putArray("workers");
-        workers.values().stream().sorted(java.util.Comparator.comparing((Worker worker) -> worker.source())
+        workers.values().stream().sorted(Comparator.comparing((Worker worker) -> worker.source())
                 .thenComparing(worker -> worker.last().model().device())).forEach(worker -> all.add(of(worker)));
     }
 

@@ -10,6 +10,7 @@ import dev.darkroom.contract.Printable;
 import dev.darkroom.contract.Progress;
 import io.cloudevents.CloudEvent;
 import java.time.Instant;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -156,7 +157,7 @@ final class TrackedRequest {
         FAILED;
 
         String label() {
-            return name().toLowerCase(java.util.Locale.ROOT);
+            return name().toLowerCase(Locale.ROOT);
         }
     }
 }
