@@ -23,7 +23,8 @@ class ArchitectureTest {
             .should().dependOnClassesThat().areAssignableTo(MessageDigest.class);
 
     @ArchTest
-    static final ArchRule CONTRACT_USES_NO_OTHER = nothingOf("contract", "diffusion", "torch", "worker", "page", "tools", "stack");
+    static final ArchRule CONTRACT_USES_NO_OTHER =
+            nothingOf("contract", "diffusion", "torch", "worker", "page", "tools", "stack");
 
     @ArchTest
     static final ArchRule CONTRACT_KNOWS_NO_KAFKA = noClasses()
@@ -31,7 +32,8 @@ class ArchitectureTest {
             .should().dependOnClassesThat().resideInAnyPackage("org.apache.kafka..", "io.cloudevents.kafka..");
 
     @ArchTest
-    static final ArchRule DIFFUSION_USES_NO_OTHER = nothingOf("diffusion", "contract", "torch", "worker", "page", "tools", "stack");
+    static final ArchRule DIFFUSION_USES_NO_OTHER =
+            nothingOf("diffusion", "contract", "torch", "worker", "page", "tools", "stack");
 
     @ArchTest
     static final ArchRule TORCH_USES_DIFFUSION_ALONE = nothingOf("torch", "contract", "worker", "page", "tools", "stack");

@@ -18,14 +18,12 @@ import io.quarkus.qute.Variant;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.buffer.Buffer;
-import io.vertx.core.file.FileSystemOptions;
 import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.ext.web.Router;
 import io.vertx.ext.web.RoutingContext;
 import io.vertx.ext.web.handler.BodyHandler;
 import io.vertx.ext.web.handler.HttpException;
-import io.vertx.ext.web.handler.StaticHandler;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -53,7 +51,8 @@ public final class Page implements AutoCloseable {
     private static final int MAX_REQUEST_BYTES = 64 * 1024;
     /** More than any image of a worker takes. */
     private static final int MAX_IMAGE_BYTES = 64 * 1024 * 1024;
-    private static final String RESOURCES = "dev/darkroom/page";
+    private static final Map<String, String> TYPES = Map.of("css", "text/css; charset=utf-8",
+            "js", "text/javascript; charset=utf-8", "svg", "image/svg+xml");
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final PageSettings settings;
@@ -73,8 +72,7 @@ public final class Page implements AutoCloseable {
         follower = new TopicFollower(consumer, settings, requests, throughput, letters);
         lag = new GroupLag(admin, settings, requests);
         sender = new Sender(producer, settings, settings.pictures().map(bucket -> new MinioImageStore(inBucket(bucket))));
-        vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1).setFileSystemOptions(
-                new FileSystemOptions().setFileCachingEnabled(false)));
+        vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1));
         // Browsers speak HTTP/1.1 without TLS
         server = vertx.createHttpServer(new HttpServerOptions().setHttp2ClearTextEnabled(false));
     }
@@ -130,8 +128,8 @@ public final class Page implements AutoCloseable {
                 .putHeader("Content-Type", "text/html; charset=utf-8")
                 .putHeader("Cache-Control", "no-store")
                 .end(page));
-        router.get("/assets/*").handler(StaticHandler.create(RESOURCES + "/assets").setCachingEnabled(false)
-                .setDirectoryListing(false));
+        router.getWithRegex("/(assets(?:/[a-z-]+)+\\.(?:css|js|svg))")
+                .handler(context -> asset(context, context.pathParam("param0")));
         router.get("/changes").handler(new ChangeStream(vertx, requests, this::state));
         router.get("/requests/:id").handler(context -> answer(context, () -> documents(context.pathParam("id"))));
         router.get("/requests/:id/images/:index").handler(this::image);
@@ -152,7 +150,8 @@ public final class Page implements AutoCloseable {
     private String render() {
         Engine engine = Engine.builder().addDefaults().addValueResolver(new ReflectionValueResolver())
                 .addResultMapper(new HtmlEscaper(List.of(Variant.TEXT_HTML))).build();
-        return engine.parse(resource("page.html"), Variant.forContentType(Variant.TEXT_HTML))
+        String template = new String(resource("page.html").orElseThrow(), StandardCharsets.UTF_8);
+        return engine.parse(template, Variant.forContentType(Variant.TEXT_HTML))
                 .data("profiles", Profile.all().stream().map(Profile::label).toList())
                 .data("brokers", settings.bootstrapServers())
                 .data("requests", settings.topics().requests())
@@ -164,12 +163,19 @@ public final class Page implements AutoCloseable {
                 .render();
     }
 
-    private static String resource(String name) {
-        try (InputStream in = Page.class.getClassLoader().getResourceAsStream(RESOURCES + "/" + name)) {
-            return new String(in.readAllBytes(), StandardCharsets.UTF_8);
+    private static Optional<byte[]> resource(String name) {
+        try (InputStream in = Page.class.getResourceAsStream(name)) {
+            return in == null ? Optional.empty() : Optional.of(in.readAllBytes());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
+    }
+
+    private static void asset(RoutingContext context, String name) {
+        resource(name).ifPresentOrElse(content -> context.response()
+                .putHeader("Content-Type", TYPES.get(name.substring(name.lastIndexOf('.') + 1)))
+                .putHeader("Cache-Control", "no-cache")
+                .end(Buffer.buffer(content)), () -> context.fail(404));
     }
 
     private ObjectNode state() {

@@ -138,8 +138,9 @@ class PageTest {
     void aPictureIsKeptUnderItsDigest() throws Exception {
         byte[] file = Files.readAllBytes(Path.of("docs/from-a-picture/car.png"));
 
-        JsonNode picture = JSON.readTree(HTTP.send(HttpRequest.newBuilder(URI.create(page.address() + "pictures"))
-                .header(LoopbackOnly.HEADER, "1").POST(BodyPublishers.ofByteArray(file)).build(), BodyHandlers.ofString()).body());
+        HttpRequest request = HttpRequest.newBuilder(URI.create(page.address() + "pictures"))
+                .header(LoopbackOnly.HEADER, "1").POST(BodyPublishers.ofByteArray(file)).build();
+        JsonNode picture = JSON.readTree(HTTP.send(request, BodyHandlers.ofString()).body());
 
         assertThat(picture.path("bucket").asText()).isEqualTo("darkroom");
         assertThat(picture.path("sha256").asText()).isEqualTo(Sha256.hex(file));

@@ -80,7 +80,7 @@ class ThroughputTest {
         ObjectNode data = (ObjectNode) json.readTree(Files.readString(Path.of("schemas/examples/valid/completed-gpu.json")));
         ((ObjectNode) data.path("timings")).put("denoising", denoising);
         return (Completed) Events.outcome(CloudEventBuilder.v1().withId("i").withSource(URI.create("/darkroom"))
-                .withType(EventType.COMPLETED.type()).withData("application/json", data.toString().getBytes(StandardCharsets.UTF_8))
-                .build());
+                .withType(EventType.COMPLETED.type())
+                .withData("application/json", data.toString().getBytes(StandardCharsets.UTF_8)).build());
     }
 }

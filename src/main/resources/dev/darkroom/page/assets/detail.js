@@ -12,7 +12,7 @@ export class Detail {
   #dialog = document.getElementById("detail");
   #tile = null;
   #documents = {};
-  #copied = "";
+  #copied = null;
 
   /** @param {{beside: Function, again: Function, start: Function, cancel: Function}} actions */
   constructor(actions) {
@@ -40,7 +40,7 @@ export class Detail {
   async show(tile) {
     this.#tile = tile;
     this.#documents = {};
-    this.#copied = "";
+    this.#copied = null;
     this.#render();
     if (!this.#dialog.open) {
       this.#dialog.showModal();
@@ -54,8 +54,12 @@ export class Detail {
   }
 
   async #copy(name, text) {
-    await navigator.clipboard.writeText(text);
-    this.#copied = `Copied for ${name}.`;
+    try {
+      await navigator.clipboard.writeText(text);
+      this.#copied = { said: `Copied for ${name}.`, text };
+    } catch {
+      this.#copied = { said: "The browser does not let the page copy. Here it is:", text };
+    }
     this.#render();
   }
 
@@ -85,7 +89,8 @@ export class Detail {
         ${data?.timings ? this.#timings(data.timings) : nothing}
         ${again ? html`<div><h3>Copy as a command</h3><div class="actions">
           ${Object.entries(copies).map(([name, text]) => html`<button class="small" @click=${() => this.#copy(name, text)}>${name}</button>`)}
-          <span class="soft" role="status">${this.#copied}</span></div></div>` : nothing}
+          <span class="soft" role="status">${this.#copied?.said}</span></div>
+          ${this.#copied ? html`<pre tabindex="0">${this.#copied.text}</pre>` : nothing}</div>` : nothing}
         ${outcome ? html`<details><summary>The ${request.state} event</summary><pre tabindex="0">${JSON.stringify(outcome, null, 2)}</pre></details>` : nothing}
         ${sent ? html`<details><summary>The request</summary><pre tabindex="0">${JSON.stringify(sent, null, 2)}</pre></details>` : nothing}
       </div></div>`, this.#dialog);

@@ -107,7 +107,7 @@ function stages() {
     return html`<p class="none">Known with the first image.</p>`;
   }
   const most = Math.max(...state.stages.map((stage) => stage.median));
-  return html`<table><thead class="quiet"><tr><th>Stage</th><th></th><th>Median</th><th>95th percentile</th></tr></thead><tbody>
+  return html`<table><thead class="quiet"><tr><th>Stage</th><th>Share</th><th>Median</th><th>95th percentile</th></tr></thead><tbody>
     ${state.stages.map((stage) => html`<tr><th scope="row">${stage.name}</th>
       <td class="share"><progress aria-label="${stage.name}, median" max=${most} value=${stage.median}></progress></td>
       <td title="Median">${duration(stage.median)}</td><td class="soft" title="95th percentile">${duration(stage.p95)}</td></tr>`)}
@@ -129,8 +129,8 @@ function failures() {
   ].sort((a, b) => b.time - a.time).slice(0, FAILURES_SHOWN);
   return all.length === 0 ? html`<p class="none">None.</p>` : html`<ul>
     ${repeat(all, ({ request, letter }) => request?.id ?? letter.place, ({ time, request, letter }) => html`<li>
-      <div class="row"><span class="text clip"><span class="badge ${letter ? "" : "bad"}">${letter ? "DEAD LETTER" : request.reason}</span>
-        ${letter ? letter.key || letter.from : html`<button class="link clip" @click=${() => detail.show({ request })}>${request.id}</button>`}</span>
+      <div class="row"><span class="text"><span class="badge ${letter ? "" : "bad"}">${letter ? "DEAD LETTER" : request.reason}</span>
+        ${letter ? letter.key || letter.from : html`<button class="link" @click=${() => detail.show({ request })}>${request.id}</button>`}</span>
         <span class="soft">${clock(time)}</span></div>
       <div class="soft">${letter ? `${letter.reason} ${letter.from === "" ? "" : `(${letter.from})`}` : request.message}</div></li>`)}
     </ul>`;
