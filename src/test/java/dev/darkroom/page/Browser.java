@@ -14,6 +14,7 @@ import java.util.Optional;
 import java.util.logging.Level;
 import java.util.stream.Stream;
 import org.awaitility.Awaitility;
+import org.awaitility.core.ConditionTimeoutException;
 import org.openqa.selenium.By;
 import org.openqa.selenium.WebElement;
 import org.openqa.selenium.chrome.ChromeDriver;
@@ -26,7 +27,7 @@ import org.openqa.selenium.logging.LoggingPreferences;
 /** A headless Chromium with a person's eyes and hands. */
 final class Browser implements AutoCloseable {
 
-    private static final Duration PATIENCE = Duration.ofSeconds(20);
+    private static final Duration PATIENCE = Duration.ofSeconds(40);
 
     private final ChromeDriver driver;
 
@@ -95,15 +96,22 @@ final class Browser implements AutoCloseable {
         return driver.executeScript(script, arguments);
     }
 
-    /** Waits until a script's expression is true. */
-    void await(String expression, Object... arguments) {
-        Awaitility.await(expression).atMost(PATIENCE).pollInterval(Duration.ofMillis(50))
-                .until(() -> Boolean.TRUE.equals(run("return " + expression, arguments)));
+    /** Waits until a script's expression is true. If it does not come true, what is seen instead is in the error. */
+    void await(String expression) {
+        try {
+            Awaitility.await(expression).atMost(PATIENCE).pollInterval(Duration.ofMillis(50))
+                    .until(() -> Boolean.TRUE.equals(run("return " + expression)));
+        } catch (ConditionTimeoutException e) {
+            screenshot("failed");
+            throw new AssertionError("%s%nnever came true; target/page/failed.png shows what is seen:%n%s%n%s".formatted(expression,
+                    the("body").getText(), driver.manage().logs().get(LogType.BROWSER).getAll()), e);
+        }
     }
 
     /** What assistive technology would stumble over, as axe-core finds it. */
     List<Rule> violations() {
-        return new AxeBuilder().analyze(driver).getViolations();
+        // Otherwise it gathers what frames have in a tab of its own, behind which this one stands still
+        return new AxeBuilder().setLegacyMode(true).analyze(driver).getViolations();
     }
 
     /** What went wrong in the page since it was last asked: errors of scripts and violations of its policy, but no answers. */

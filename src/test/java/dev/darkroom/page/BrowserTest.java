@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.openqa.selenium.Keys;
 
 /** What a person sees of the page and does with it. What is seen is kept in {@code target/page}. */
-@Timeout(120)
+@Timeout(180)
 class BrowserTest {
 
     private static final ObjectMapper JSON = new ObjectMapper();

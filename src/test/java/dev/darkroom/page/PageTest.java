@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.contract.FailureReason;
 import dev.darkroom.digest.Sha256;
+import dev.darkroom.stack.Ports;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.KafkaBinding;
 import java.io.IOException;
@@ -54,13 +55,14 @@ class PageTest {
     }
 
     static Page open(Stack stack, Traffic traffic, String group, int port) throws BindException {
-        Map<String, Object> broker = Map.of("bootstrap.servers", stack.bootstrapServers(), "auto.offset.reset", "earliest",
-                "allow.auto.create.topics", false);
-        return Page.start(PageSettings.of(port, stack.bootstrapServers(), group, traffic.settings()),
+        return open(Map.of("bootstrap.servers", stack.bootstrapServers(), "auto.offset.reset", "earliest",
+                "allow.auto.create.topics", false), traffic, group, port);
+    }
+
+    private static Page open(Map<String, Object> broker, Traffic traffic, String group, int port) throws BindException {
+        return Page.start(PageSettings.of(port, (String) broker.get("bootstrap.servers"), group, traffic.settings()),
                 new KafkaConsumer<>(broker, new ByteArrayDeserializer(), new ByteArrayDeserializer()),
-                new KafkaProducer<>(Map.of("bootstrap.servers", stack.bootstrapServers()), new StringSerializer(),
-                        new ByteArraySerializer()),
-                Admin.create(Map.of("bootstrap.servers", stack.bootstrapServers())));
+                new KafkaProducer<>(broker, new StringSerializer(), new ByteArraySerializer()), Admin.create(broker));
     }
 
     @AfterAll
@@ -234,6 +236,15 @@ class PageTest {
     void aPortThatIsTakenIsNotTakenOver() {
         assertThatThrownBy(() -> open(stack, traffic, "page-test", URI.create(page.address()).getPort()))
                 .isInstanceOf(BindException.class);
+    }
+
+    @Test
+    void aBrokerThatIsAwayIsNamed() throws Exception {
+        Map<String, Object> nobody = Map.of("bootstrap.servers", "127.0.0.1:" + Ports.free());
+        try (Page lonely = open(nobody, traffic, "page-test", 0); Watcher watcher = new Watcher(lonely.address(), "")) {
+            assertThat(watcher.awaitState(state -> !state.path("problem").asText().isEmpty()).path("problem").asText())
+                    .isEqualTo("No Kafka broker answers at %s.".formatted(nobody.get("bootstrap.servers")));
+        }
     }
 
     private static Predicate<JsonNode> is(String state) {

@@ -72,8 +72,8 @@ class DarkroomTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "stack", "page", "send", "cancel", "redrive", "lifecycle", "worker", "bench", "gpu",
-        "completion"})
+    @ValueSource(strings = {"demo", "generate", "stack", "page", "send", "cancel", "redrive", "lifecycle", "worker", "bench",
+        "gpu", "completion"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 

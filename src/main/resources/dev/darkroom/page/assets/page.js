@@ -111,7 +111,7 @@ function stages() {
     ${state.stages.map((stage) => html`<tr><th scope="row">${stage.name}</th>
       <td class="share"><progress aria-label="${stage.name}, median" max=${most} value=${stage.median}></progress></td>
       <td title="Median">${duration(stage.median)}</td><td class="soft" title="95th percentile">${duration(stage.p95)}</td></tr>`)}
-    </tbody></table><p class="soft">Median and 95th percentile of the last ${count(state.outcomes)} requests.</p>`;
+    </tbody></table><p class="soft">Median and 95th percentile, ${count(state.outcomes)} requests.</p>`;
 }
 
 const workers = () => state.workers.length === 0 ? html`<p class="none">Known with the first image.</p>` : html`<ul>
