@@ -103,12 +103,13 @@ final class Browser implements AutoCloseable {
                     .until(() -> Boolean.TRUE.equals(run("return " + expression)));
         } catch (ConditionTimeoutException e) {
             screenshot("failed");
-            throw new AssertionError("%s%nnever came true; target/page/failed.png shows what is seen:%n%s%n%s".formatted(expression,
-                    the("body").getText(), driver.manage().logs().get(LogType.BROWSER).getAll()), e);
+            throw new AssertionError("%s%nnever came true; target/page/failed.png shows what is seen:%n%s%n%s".formatted(
+                    expression, the("body").getText(), driver.manage().logs().get(LogType.BROWSER).getAll()), e);
         }
     }
 
     /** What assistive technology would stumble over, as axe-core finds it. */
+    @SuppressWarnings("deprecation")
     List<Rule> violations() {
         // Otherwise it gathers what frames have in a tab of its own, behind which this one stands still
         return new AxeBuilder().setLegacyMode(true).analyze(driver).getViolations();

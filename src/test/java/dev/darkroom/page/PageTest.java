@@ -12,6 +12,7 @@ import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.KafkaBinding;
 import java.io.IOException;
 import java.net.BindException;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.net.http.HttpClient;
@@ -270,7 +271,7 @@ class PageTest {
 
     /** With headers that Java's client does not let anybody set. */
     private static String raw(String request, String host) throws IOException {
-        try (var socket = new Socket("127.0.0.1", URI.create(page.address()).getPort())) {
+        try (var socket = new Socket(InetAddress.getLoopbackAddress(), URI.create(page.address()).getPort())) {
             socket.getOutputStream().write((request + "\r\n" + host + "\r\nConnection: close\r\n\r\n")
                     .getBytes(StandardCharsets.US_ASCII));
             return new String(socket.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
