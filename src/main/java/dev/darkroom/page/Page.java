@@ -18,6 +18,7 @@ import io.quarkus.qute.Variant;
 import io.vertx.core.Vertx;
 import io.vertx.core.VertxOptions;
 import io.vertx.core.buffer.Buffer;
+import io.vertx.core.file.FileSystemOptions;
 import io.vertx.core.http.HttpServer;
 import io.vertx.core.http.HttpServerOptions;
 import io.vertx.ext.web.Router;
@@ -72,7 +73,9 @@ public final class Page implements AutoCloseable {
         follower = new TopicFollower(consumer, settings, requests, throughput, letters);
         lag = new GroupLag(admin, settings, requests);
         sender = new Sender(producer, settings, settings.pictures().map(bucket -> new MinioImageStore(inBucket(bucket))));
-        vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1));
+        // It reads no files, so it needs no folder to unpack them to
+        vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(1).setFileSystemOptions(
+                new FileSystemOptions().setFileCachingEnabled(false).setClassPathResolvingEnabled(false)));
         // Browsers speak HTTP/1.1 without TLS
         server = vertx.createHttpServer(new HttpServerOptions().setHttp2ClearTextEnabled(false));
     }

@@ -35,6 +35,7 @@ final class TopicFollower implements AutoCloseable {
 
     private static final Logger LOG = Logger.getLogger(TopicFollower.class);
 
+    private static final CloseOptions CLOSING = CloseOptions.timeout(Duration.ofSeconds(1));
     private static final Duration POLL = Duration.ofMillis(100);
     private static final Duration ANSWER = Duration.ofSeconds(5);
     private static final long LOOK_NANOS = Duration.ofSeconds(2).toNanos();
@@ -98,7 +99,7 @@ final class TopicFollower implements AutoCloseable {
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
         } finally {
-            consumer.close(CloseOptions.timeout(Duration.ofSeconds(1)));
+            consumer.close(CLOSING);
         }
     }
 
@@ -178,6 +179,10 @@ final class TopicFollower implements AutoCloseable {
     @Override
     public void close() {
         closed.countDown();
+        if (thread.getState() == Thread.State.NEW) {
+            consumer.close(CLOSING);
+            return;
+        }
         consumer.wakeup();
         try {
             thread.join(Duration.ofSeconds(3).toMillis());

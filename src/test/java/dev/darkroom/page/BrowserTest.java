@@ -114,6 +114,13 @@ class BrowserTest {
             assertThat(request.path("height").asInt()).isEqualTo(128);
             assertThat(request.at("/image/strength").asDouble()).isEqualTo(0.5);
             assertThat(traffic.object(request.at("/image/key").asText())).isNotEmpty();
+
+            browser.await("document.querySelector('#flight .link') !== null");
+            browser.the("#flight .link").click();
+            browser.await("document.querySelector('#detail .actions button:nth-of-type(2)') !== null");
+            browser.button("detail", "Use these settings").click();
+            assertThat(browser.run("return document.querySelector('[name=seed]').value")).isEqualTo("9007199254740993");
+            assertThat(browser.the("#chosen").getText()).contains("Starts from pictures/");
         }
     }
 

@@ -30,21 +30,24 @@ export class Compose {
   }
 
   /** Fills the form with a request's settings, under a new id. */
-  fill({ requestId, prompt, negativePrompt, profile, seed, count, width, height, steps, ...rest }) {
+  fill({ requestId, prompt, negativePrompt, profile, seed, count, width, height, steps, image, ...rest }) {
     const fields = this.#form.elements;
     this.#form.reset();
-    this.#choose(null);
+    this.#choose(image ?? null);
+    if (image && fields.strength) {
+      fields.strength.value = image.strength ?? "";
+    }
     fields.prompt.value = prompt ?? "";
     fields.negativePrompt.value = negativePrompt ?? "";
     fields.profile.value = profile ?? "final";
-    fields.seed.value = seed ?? "";
+    fields.seed.value = seed?.rawJSON ?? seed ?? "";
     fields.count.value = count ?? 1;
     fields.size.value = width && height ? `${width}x${height}` : "";
     fields.steps.value = steps ?? "";
     this.#rest = rest;
     this.#more.open = true;
     this.#toForm();
-    this.#say("The settings are in the form.");
+    this.say("The settings are in the form.");
   }
 
   /** Starts the next request from an image of the store. */
@@ -67,11 +70,13 @@ export class Compose {
   #choose(picture) {
     this.#picture = picture;
     this.#chosen.hidden = picture === null;
-    render(picture === null ? nothing : html`<img src=${picture.address} alt=""> Starts from this picture.
+    render(picture === null ? nothing : html`${picture.address ? html`<img src=${picture.address} alt="">` : nothing}
+      Starts from ${picture.address ? "this picture" : picture.key}.
       <button type="button" class="small" @click=${() => this.#choose(null)}>Do not</button>`, this.#chosen);
   }
 
-  #say(sentence, wrong = false) {
+  /** Says what came of something, below the form. */
+  say(sentence, wrong = false) {
     this.#said.textContent = sentence;
     this.#said.dataset.state = wrong ? "wrong" : "";
   }
@@ -80,18 +85,18 @@ export class Compose {
     const fields = this.#form.elements;
     const send = this.#form.querySelector("button.primary");
     send.disabled = true;
-    this.#say("Sending …");
+    this.say("Sending …");
     try {
       const file = fields.picture?.files[0];
       if (file) {
         this.#picture = await post("/pictures", file);
       }
       const sent = await post(`/requests${fields.express.checked ? "?lane=express" : ""}`, this.#json());
-      this.#say(`Sent as ${sent.requestId}, ${sent.place}.`);
+      this.say(`Sent as ${sent.requestId}, ${sent.place}.`);
       fields.requestId.value = "";
       this.#rest = {};
     } catch (refusal) {
-      this.#say(refusal.message, true);
+      this.say(refusal.message, true);
       const field = { width: "size", height: "size" }[refusal.field] ?? refusal.field?.split(".").pop();
       if (fields[field]?.focus && field !== "prompt") {
         this.#more.open = true;

@@ -1,7 +1,7 @@
 // One request, in a dialog: its image, what it was made with, its events, and what can be done with it.
 
 import { html, nothing, render } from "./lit-html/lit-html.js";
-import { clock, commands, duration, imageAddress } from "./format.js";
+import { clock, commands, duration, exactly, imageAddress } from "./format.js";
 
 const STAGES = {
   queueWait: "queue wait", adapterSwitch: "adapter switch", textEncoding: "text encoding", sourceEncoding: "source encoding",
@@ -46,7 +46,7 @@ export class Detail {
       this.#dialog.showModal();
     }
     const response = await fetch(`/requests/${encodeURIComponent(tile.request.id)}`);
-    const documents = await response.json();
+    const documents = exactly(await response.text());
     if (this.#tile === tile) {
       this.#documents = response.ok ? documents : { problem: documents.message };
       this.#render();

@@ -22,6 +22,13 @@ export const gib = (bytes) => `${(bytes / 2 ** 30).toFixed(1)} GiB`;
 export const imageAddress = (request, index) =>
   `/requests/${encodeURIComponent(request.id)}/images/${index}?${request.images[index].digest}`;
 
+/**
+ * JSON in which whole numbers that a double does not hold exactly, as seeds may be, stay as they are written, where the browser
+ * can do so: they are written again as they were, and have their digits as `rawJSON`.
+ */
+export const exactly = (text) => JSON.parse(text, (key, value, context) =>
+  Number.isInteger(value) && !Number.isSafeInteger(value) && JSON.rawJSON ? JSON.rawJSON(context.source) : value);
+
 const quoted = (text) => `'${text.replaceAll("'", `'\\''`)}'`;
 
 /** The ways to send a request again from a terminal: the same id gets the same outcome. */

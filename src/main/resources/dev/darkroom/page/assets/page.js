@@ -63,7 +63,7 @@ async function cancel(request) {
     await post("/cancellations", JSON.stringify({ requestId: request.id }));
   } catch (refusal) {
     cancelled.delete(request.id);
-    at("problem").textContent = refusal.message;
+    compose.say(`${request.id} is not cancelled: ${refusal.message}`, true);
   }
   schedule();
 }
