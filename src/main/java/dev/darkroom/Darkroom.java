@@ -5,6 +5,7 @@ import dev.darkroom.tools.CommandException;
 import dev.darkroom.tools.DemoCommand;
 import dev.darkroom.tools.GenerateCommand;
 import dev.darkroom.tools.LifecycleCommand;
+import dev.darkroom.tools.PageCommand;
 import dev.darkroom.tools.RedriveCommand;
 import dev.darkroom.tools.SendCommand;
 import dev.darkroom.tools.StackCommand;
@@ -44,6 +45,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
             DemoCommand.class,
             GenerateCommand.class,
             StackCommand.class,
+            PageCommand.class,
             SendCommand.class,
             CancelCommand.class,
             RedriveCommand.class,
@@ -56,6 +58,7 @@ import picocli.CommandLine.UnmatchedArgumentException;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom demo                              everything at once, from request to image",
+            "  darkroom demo --page                       and see it in a browser",
             "  darkroom generate \"a red car\" --out out    the pipeline alone, without Kafka",
             "  darkroom COMMAND --help                    what a command takes"
         })

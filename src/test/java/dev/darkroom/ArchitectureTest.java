@@ -15,7 +15,7 @@ class ArchitectureTest {
 
     @ArchTest
     static final ArchRule DIGEST_USES_NO_OTHER =
-            nothingOf("digest", "contract", "diffusion", "torch", "worker", "tools", "stack");
+            nothingOf("digest", "contract", "diffusion", "torch", "worker", "page", "tools", "stack");
 
     @ArchTest
     static final ArchRule THERE_IS_ONE_SHA_256 = noClasses()
@@ -23,7 +23,8 @@ class ArchitectureTest {
             .should().dependOnClassesThat().areAssignableTo(MessageDigest.class);
 
     @ArchTest
-    static final ArchRule CONTRACT_USES_NO_OTHER = nothingOf("contract", "diffusion", "torch", "worker", "tools", "stack");
+    static final ArchRule CONTRACT_USES_NO_OTHER =
+            nothingOf("contract", "diffusion", "torch", "worker", "page", "tools", "stack");
 
     @ArchTest
     static final ArchRule CONTRACT_KNOWS_NO_KAFKA = noClasses()
@@ -31,16 +32,20 @@ class ArchitectureTest {
             .should().dependOnClassesThat().resideInAnyPackage("org.apache.kafka..", "io.cloudevents.kafka..");
 
     @ArchTest
-    static final ArchRule DIFFUSION_USES_NO_OTHER = nothingOf("diffusion", "contract", "torch", "worker", "tools", "stack");
+    static final ArchRule DIFFUSION_USES_NO_OTHER =
+            nothingOf("diffusion", "contract", "torch", "worker", "page", "tools", "stack");
 
     @ArchTest
-    static final ArchRule TORCH_USES_DIFFUSION_ALONE = nothingOf("torch", "contract", "worker", "tools", "stack");
+    static final ArchRule TORCH_USES_DIFFUSION_ALONE = nothingOf("torch", "contract", "worker", "page", "tools", "stack");
 
     @ArchTest
-    static final ArchRule STACK_USES_NO_OTHER = nothingOf("stack", "contract", "diffusion", "torch", "worker", "tools");
+    static final ArchRule STACK_USES_NO_OTHER = nothingOf("stack", "contract", "diffusion", "torch", "worker", "page", "tools");
 
     @ArchTest
-    static final ArchRule WORKER_KNOWS_NO_TOOLS = nothingOf("worker", "tools", "stack");
+    static final ArchRule WORKER_KNOWS_NO_TOOLS = nothingOf("worker", "page", "tools", "stack");
+
+    @ArchTest
+    static final ArchRule PAGE_KNOWS_NO_MODEL_AND_NO_TOOLS = nothingOf("page", "torch", "tools", "stack");
 
     @ArchTest
     static final ArchRule WORKER_MEETS_TORCH_IN_ONE_PLACE = noClasses()

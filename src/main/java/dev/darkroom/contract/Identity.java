@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 public record Identity(String requestId, String idDigest, String digest) {
 
     /** What the contract allows as a request id. Slashes are not among it, so no id can leave its folder. */
-    static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
+    public static final Pattern REQUEST_ID = Pattern.compile("[A-Za-z0-9._-]{1,64}");
     static final String REQUEST_ID_ALLOWED = "1 to 64 of letters, digits, '.', '_' and '-'";
     private static final Pattern DIGEST = Pattern.compile("[0-9a-f]{64}");
     /** Hex digits of a derived seed: 52 bits, so that JSON readers whose only number is a double keep it exact. */

@@ -12,6 +12,7 @@ import dev.darkroom.contract.Progress;
 import dev.darkroom.contract.ReadResult;
 import dev.darkroom.contract.RequestReader;
 import dev.darkroom.diffusion.Profile;
+import dev.darkroom.page.Page;
 import dev.darkroom.torch.ComputeDevice;
 import dev.darkroom.torch.DeviceSelection;
 import dev.darkroom.worker.KafkaBinding;
@@ -35,9 +36,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicReference;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.ExitCode;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -52,7 +55,7 @@ import picocli.CommandLine.Spec;
                 + "request, and waits for its images and its event.",
             "",
             "Writes DIR/<requestId>-<index>.png and the completed event, DIR/<requestId>.json. Leaves nothing running. Exit "
-                + "code 1 if the request fails."
+                + "code 1 if the request fails. With --page it goes on until Ctrl-C."
         },
         abbreviateSynopsis = true,
         showDefaultValues = true,
@@ -60,6 +63,7 @@ import picocli.CommandLine.Spec;
         footerHeading = "%nExamples:%n",
         footer = {
             "  darkroom demo",
+            "  darkroom demo --page                               and see it in a browser",
             "  darkroom demo --gpu \"a lighthouse in a storm\"      after `darkroom gpu setup`",
             "  darkroom demo \"an umbrella on a yellow background, glossy icon\" --count 4 --seed 1"
         })
@@ -68,6 +72,11 @@ public final class DemoCommand implements Callable<Integer> {
     private static final String REQUESTS = "darkroom.requests";
     private static final String COMPLETIONS = "darkroom.completions";
     private static final String PROGRESS = "darkroom.progress";
+    /** A short request would be over before the second sign of life. What the worker has drawn it also takes as a picture. */
+    private static final Map<String, String> SETTINGS = Map.of(
+            "darkroom.progress.interval", "50ms",
+            "darkroom.store.bucket", "darkroom",
+            "darkroom.inputs.buckets", "darkroom");
     private static final Duration POLL = Duration.ofMillis(50);
     private static final Duration PATIENCE = Duration.ofMinutes(10);
     private static final int MAX_COUNT = 8;
@@ -101,6 +110,9 @@ public final class DemoCommand implements Callable<Integer> {
                     + "CPU.")
     private boolean gpu;
 
+    @Mixin
+    private PageOption page;
+
     @Option(names = "--json", description = "Prints the completed event as a line of JSON instead.")
     private boolean json;
 
@@ -119,6 +131,7 @@ public final class DemoCommand implements Callable<Integer> {
         if (new RequestReader().read(request) instanceof ReadResult.Refused refused) {
             throw new ParameterException(spec.commandLine(), refused.message());
         }
+        page.requireFree();
         Folders.create(out);
         NativeLibraries.announce(progress);
         Scratch scratch = Scratch.of("demo");
@@ -127,15 +140,22 @@ public final class DemoCommand implements Callable<Integer> {
         progress.show("starting a Kafka broker and an S3 store …");
         loadTorchMeanwhile();
         int exitCode = ExitCode.SOFTWARE;
-        try (StackProcess stack = StackProcess.start(logs.resolve("stack.log"), false)) {
+        try (StackProcess stack = StackProcess.start(logs.resolve("stack.log"), false);
+                Page shown = page.open(stack, SETTINGS).orElse(null)) {
             progress.end("broker and store  ready after " + ProgressLine.since(begin));
+            if (shown != null) {
+                progress.end("page              " + shown.address());
+            }
             progress.show("starting the worker and loading its model …");
-            // A short request would be over before the second sign of life
-            Map<String, String> settings = Map.of("darkroom.progress.interval", "50ms");
             long workerBegin = System.nanoTime();
-            exitCode = EmbeddedWorker.run(stack, logs, settings, () -> {
+            exitCode = EmbeddedWorker.run(stack, logs, SETTINGS, () -> {
                 progress.end("worker            ready after " + ProgressLine.since(workerBegin));
-                return talk(stack, request);
+                int outcome = talk(stack, request);
+                if (shown != null) {
+                    System.out.printf("%nThe page goes on, and takes requests: %s  Ctrl-C ends it.%n", shown.address());
+                    new CountDownLatch(1).await();
+                }
+                return outcome;
             });
         } finally {
             scratch.end(exitCode == ExitCode.OK);

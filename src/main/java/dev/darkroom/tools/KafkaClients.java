@@ -6,6 +6,8 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.Supplier;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
@@ -54,6 +56,15 @@ final class KafkaClients {
         settings.putAll(more);
         return made(bootstrapServers, () ->
                 new KafkaConsumer<>(settings, new ByteArrayDeserializer(), new ByteArrayDeserializer()));
+    }
+
+    /** @throws CommandException if the addresses are not of the form {@code host:port,…}, or another setting is wrong */
+    static Admin admin(String bootstrapServers) {
+        Map<String, Object> settings = fromEnvironment(AdminClientConfig.configNames());
+        settings.put(AdminClientConfig.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
+        settings.put(AdminClientConfig.DEFAULT_API_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis());
+        settings.put(AdminClientConfig.REQUEST_TIMEOUT_MS_CONFIG, (int) PATIENCE.toMillis() / 2);
+        return made(bootstrapServers, () -> Admin.create(settings));
     }
 
     /** What is said of a failure of Kafka's client. */

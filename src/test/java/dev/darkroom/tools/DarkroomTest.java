@@ -58,6 +58,8 @@ class DarkroomTest {
             send no-such-file                    | there is no file no-such-file
             send src                             | src is a folder; it must be a file of JSON lines
             stack --kafka-port 70000             | --kafka-port is 70000; it must be 1 to 65535, or 0 for any that is free
+            page --port -1                       | --port is -1; it must be 1 to 65535, or 0 for any that is free
+            demo --page --page-port 70000        | --page-port is 70000; it must be 1 to 65535, or 0 for any that is free
             NONSENSE --help                      | Unmatched argument at index 0: 'NONSENSE'
             bench nonsense --help                | Unmatched argument at index 1: 'nonsense'
             """)
@@ -70,8 +72,8 @@ class DarkroomTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "generate", "stack", "send", "cancel", "redrive", "lifecycle", "worker", "bench", "gpu",
-        "completion"})
+    @ValueSource(strings = {"demo", "generate", "stack", "page", "send", "cancel", "redrive", "lifecycle", "worker", "bench",
+        "gpu", "completion"})
     void everyCommandExplainsItselfWithAnExample(String command) {
         CommandLineRun run = CommandLineRun.of(command, "--help");
 
@@ -118,6 +120,10 @@ class DarkroomTest {
                     .contains("Port " + port + " (--kafka-port) is taken");
             assertThat(CommandLineRun.of("stack", "--kafka-port", "0", "--store-port", port).err())
                     .contains("Port " + port + " (--store-port) is taken");
+            assertThat(CommandLineRun.of("page", "--port", port).err())
+                    .contains("Port " + port + " (--port) is taken, perhaps by another `darkroom page`");
+            assertThat(CommandLineRun.of("demo", "--page", "--page-port", port).err())
+                    .contains("Port " + port + " (--page-port) is taken");
         }
     }
 
@@ -162,7 +168,7 @@ class DarkroomTest {
     @Test
     void theHelpListsEveryCommand() {
         assertThat(CommandLineRun.of("--help").out())
-                .contains("  demo ", "  generate ", "  stack ", "  send ", "  cancel ", "  redrive ", "  lifecycle ",
+                .contains("  demo ", "  generate ", "  stack ", "  page ", "  send ", "  cancel ", "  redrive ", "  lifecycle ",
                         "  worker ", "  bench ", "  gpu ");
     }
 }

@@ -5,7 +5,7 @@ import java.util.Arrays;
 import java.util.Optional;
 
 /** The formats in which pictures may come, told by how a file begins. */
-enum PictureFormat {
+public enum PictureFormat {
     PNG("png"),
     JPEG("jpeg"),
     WEBP("webp");
@@ -27,8 +27,13 @@ enum PictureFormat {
         return reader;
     }
 
+    /** As {@code image/png}. */
+    public String mediaType() {
+        return "image/" + reader;
+    }
+
     /** A file's format; empty if it is none of these. */
-    static Optional<PictureFormat> of(byte[] file) {
+    public static Optional<PictureFormat> of(byte[] file) {
         if (begins(file, 0, PNG_BEGINS)) {
             return Optional.of(PNG);
         }

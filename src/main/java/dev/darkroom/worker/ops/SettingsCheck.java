@@ -59,7 +59,7 @@ class SettingsCheck {
     void check(@Observes @Priority(FIRST) StartupEvent event) {
         List<String> wrong = new ArrayList<>();
         try {
-            WorkerBeans.settings(config.store());
+            StoreSettings.of(config.store());
         } catch (IllegalArgumentException e) {
             wrong.add(e.getMessage() + ".");
         }

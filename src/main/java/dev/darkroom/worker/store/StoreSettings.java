@@ -1,5 +1,6 @@
 package dev.darkroom.worker.store;
 
+import dev.darkroom.worker.DarkroomConfig;
 import java.net.URI;
 import java.time.Duration;
 import java.util.Optional;
@@ -79,6 +80,39 @@ public record StoreSettings(
             boolean createBucket, Duration connectTimeout, Duration readTimeout) {
         this(endpoint, Optional.empty(), region, bucket, "", Optional.of(new StoreKeys(accessKey, secretKey, Optional.empty())),
                 Optional.empty(), Optional.empty(), pathStyle, createBucket, connectTimeout, readTimeout);
+    }
+
+    /**
+     * The store of a configuration.
+     *
+     * @throws IllegalArgumentException for what no store can have, with a sentence but for its full stop
+     */
+    public static StoreSettings of(DarkroomConfig.Store store) {
+        if (store.encryptionKey().isPresent() && store.encryption().isEmpty()) {
+            throw new IllegalArgumentException("darkroom.store.encryption-key goes with darkroom.store.encryption=aws:kms");
+        }
+        return new StoreSettings(store.endpoint(), store.publicEndpoint(), store.region(), store.bucket(),
+                store.prefix().orElse(""), keys(store),
+                store.encryption().map(algorithm -> new Encryption(algorithm, store.encryptionKey())),
+                store.caFile().map(TrustedAuthorities::of), store.pathStyle(), store.createBucket(),
+                store.connectTimeout(), store.readTimeout());
+    }
+
+    private static Optional<StoreKeys> keys(DarkroomConfig.Store store) {
+        if (store.accessKey().isEmpty() && store.secretKey().isEmpty() && store.sessionToken().isEmpty()) {
+            return store.endpoint().equals(URI.create(DarkroomConfig.STACK_STORE))
+                    ? Optional.of(new StoreKeys(DarkroomConfig.STACK_ACCESS_KEY, DarkroomConfig.STACK_SECRET_KEY,
+                            Optional.empty()))
+                    : Optional.empty();
+        }
+        return Optional.of(new StoreKeys(
+                store.accessKey().orElseThrow(() -> missing("access-key")),
+                store.secretKey().orElseThrow(() -> missing("secret-key")), store.sessionToken()));
+    }
+
+    private static IllegalArgumentException missing(String key) {
+        return new IllegalArgumentException("darkroom.store." + key + " is missing; access-key and secret-key go together, and a "
+                + "session-token with both");
     }
 
     private static void checkAddress(String name, URI address) {

@@ -60,7 +60,7 @@ class WorkerBeansTest {
     }
 
     private static StoreSettings settings(Map<String, String> store) {
-        return WorkerBeans.settings(config(store).store());
+        return StoreSettings.of(config(store).store());
     }
 
     static DarkroomConfig config(Map<String, String> store) {
