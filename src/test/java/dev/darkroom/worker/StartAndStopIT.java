@@ -10,12 +10,14 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.stack.EmbeddedStack;
 import dev.darkroom.stack.Ports;
+import dev.darkroom.torch.TestBundle;
 import dev.darkroom.worker.store.RefusingProxy;
 import java.io.IOException;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -78,6 +80,18 @@ class StartAndStopIT {
                 "must be six different topics", "darkroom.state-dir is /dev/null/state",
                 "darkroom.inputs.buckets is 'photos,Photos'; it must be names of buckets",
                 "retention is PT36H; it must be whole days from 1d to 3650d");
+    }
+
+    @Test
+    void aDeviceThatIsNotTheRequiredOneIsRefused() {
+        assertRefusesToStart(Map.of("DARKROOM_DEVICE_REQUIRE", "A100"), "A100");
+    }
+
+    @Test
+    void aBundleThatWasTamperedWithIsRefused() throws IOException {
+        Path bundle = TestBundle.copy(WorkerProcess.BUNDLE, Files.createDirectory(folder.resolve("bundle"))).folder();
+        Files.write(bundle.resolve("tokenizer.json"), "{}".getBytes(UTF_8));
+        assertRefusesToStart(Map.of("DARKROOM_BUNDLE", bundle.toString()), "tokenizer.json");
     }
 
     private void assertRefusesToStart(Map<String, String> environment, String... sentences) {

@@ -6,13 +6,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.darkroom.stack.EmbeddedStack;
-import dev.darkroom.stack.Ports;
 import dev.darkroom.stack.Stack;
-import dev.darkroom.torch.TestBundle;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -126,49 +122,7 @@ class WorkerProcessIT {
         }
     }
 
-    @Test
-    void anOutageOfBrokerAndStoreIsSatOut() {
-        int kafkaPort = Ports.free();
-        int storePort = Ports.free();
-        Path data = folder.resolve("stack");
-        EmbeddedStack stack = EmbeddedStack.start(kafkaPort, storePort, data);
-        try (Topics topics = new Topics(stack.bootstrapServers()); WorkerProcess worker = start(stack)) {
-            List<String> ids = send(topics);
-            awaitOutcomes(topics, ids, 2);
-            stack.close();
-            await().during(Duration.ofSeconds(5)).atMost(Duration.ofSeconds(10)).until(worker::alive);
-            stack = EmbeddedStack.start(kafkaPort, storePort, data);
-            awaitOutcomes(topics, ids, ids.size());
-            assertThat(worker.output()).doesNotContain("request=failed", "request=dead-lettered");
-        } finally {
-            stack.close();
-        }
-    }
-
-    @Test
-    void aDeviceThatIsNotTheRequiredOneIsRefused() {
-        assertRefusesToStart(Map.of("DARKROOM_DEVICE_REQUIRE", "A100"), "A100");
-    }
-
-    @Test
-    void aBundleThatWasTamperedWithIsRefused() throws Exception {
-        Path bundle = TestBundle.copy(WorkerProcess.BUNDLE, Files.createDirectory(folder.resolve("bundle"))).folder();
-        Files.write(bundle.resolve("tokenizer.json"), "{}".getBytes(UTF_8));
-        assertRefusesToStart(Map.of("DARKROOM_BUNDLE", bundle.toString()), "tokenizer.json");
-    }
-
-    private void assertRefusesToStart(Map<String, String> environment, String... words) {
-        try (WorkerProcess worker = WorkerProcess.start(stack, folder, environment)) {
-            assertThat(worker.awaitEnd()).isNotZero();
-            assertThat(worker.output()).contains(words);
-        }
-    }
-
     private WorkerProcess start() {
-        return start(stack);
-    }
-
-    private WorkerProcess start(Stack stack) {
         return WorkerProcess.start(stack, folder, Map.of(
                 "DARKROOM_FLOW_DRAIN_TIMEOUT", "120s",
                 "MP_MESSAGING_INCOMING_REQUESTS_SESSION_TIMEOUT_MS", "6000",
@@ -177,10 +131,6 @@ class WorkerProcessIT {
 
     /** Requests of two kinds, spread over the partitions by their keys. */
     private static List<String> send() {
-        return send(topics);
-    }
-
-    private static List<String> send(Topics topics) {
         List<String> ids = IntStream.range(0, REQUESTS).mapToObj(i -> "it-" + UUID.randomUUID()).toList();
         for (int i = 0; i < ids.size(); i++) {
             String json = """
@@ -192,10 +142,6 @@ class WorkerProcessIT {
     }
 
     private static void awaitOutcomes(List<String> ids, int count) {
-        awaitOutcomes(topics, ids, count);
-    }
-
-    private static void awaitOutcomes(Topics topics, List<String> ids, int count) {
         await().atMost(Duration.ofSeconds(120)).until(() ->
                 ids.stream().filter(id -> !topics.received(Topics.COMPLETIONS, id).isEmpty()).count() >= count);
     }
