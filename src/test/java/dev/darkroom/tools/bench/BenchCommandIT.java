@@ -24,13 +24,13 @@ class BenchCommandIT {
 
     @Test
     void everyWorkerGetsAsManyRequestsOfTheBacklogThatTheyShare() throws Exception {
-        JsonNode report = bench("--devices", "cpu,cpu", "--requests", "8", "--profile", "fast", "--json");
+        JsonNode report = bench("--devices", "cpu,cpu", "--requests", "8", "--json");
 
         assertThat(report.at("/one/completed").asInt()).isEqualTo(8);
         assertThat(report.at("/all/completed").asInt()).isEqualTo(8);
         assertThat(report.path("workers")).hasSize(2).extracting(worker -> worker.path("images").asInt()).containsOnly(4);
         assertThat(report.path("workers")).allSatisfy(
-                worker -> assertThat(worker.path("generatorBusyShare").asDouble()).isBetween(0.5, 1.0));
+                worker -> assertThat(worker.path("generatorBusyShare").asDouble()).isPositive().isLessThanOrEqualTo(1));
         assertThat(report.path("ratio").asDouble()).isPositive();
     }
 
@@ -52,10 +52,13 @@ class BenchCommandIT {
         command.addAll(ClassArchive.options("worker"));
         command.addAll(List.of("-jar", "target/quarkus-app/quarkus-run.jar", "bench"));
         command.addAll(List.of(arguments));
-        Process process = new ProcessBuilder(command)
+        ProcessBuilder builder = new ProcessBuilder(command)
                 .redirectOutput(folder.resolve("out").toFile())
-                .redirectError(folder.resolve("err").toFile())
-                .start();
+                .redirectError(folder.resolve("err").toFile());
+        // What is drawn does not matter here
+        builder.environment().put("DARKROOM_BUNDLE",
+                Path.of("src/test/resources/golden/pictures/bundle").toAbsolutePath().toString());
+        Process process = builder.start();
 
         assertThat(process.waitFor(200, TimeUnit.SECONDS)).isTrue();
 

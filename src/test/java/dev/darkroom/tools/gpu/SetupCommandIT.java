@@ -131,6 +131,7 @@ class SetupCommandIT {
 
     @Test
     void whatTheBundleMayHaveBeyondTheRestIsCompiledIn() throws Exception {
+        endAtTheBundle();
         setUp("--tokens", "77,154", "--safety");
 
         assertThat(calls()).endsWith("python darkroom_bundle.hub --model", COMPILES);
@@ -149,7 +150,7 @@ class SetupCommandIT {
 
     @Test
     void aCompilationThatWasCutOffGoesOnFromItsModules() throws Exception {
-        Files.writeString(folder.resolve("cut"), "");
+        endAtTheBundle();
         assertThat(setUp().output()).contains("bundle failed with exit code 137: \n").contains("cut off");
         Files.delete(folder.resolve("cut"));
         List<String> before = calls();
@@ -184,6 +185,7 @@ class SetupCommandIT {
                 + checkout + "/.darkroom/gpu/setup.log\n"
                 + "Where no package index is reached, name a Python that has torch 2.7.1 with --python.");
         Files.delete(folder.resolve("fails"));
+        endAtTheBundle();
         List<String> before = calls();
         setUp();
         assertThat(callsSince(before)).startsWith("python venv --clear", "python pip install", ASKS);
@@ -192,6 +194,7 @@ class SetupCommandIT {
     @Test
     void aPythonThatIsNamedIsUsedAsItIs() throws Exception {
         Path python = programs.resolve("python3");
+        endAtTheBundle();
 
         Run run = setUp("--python", python.toString());
 
@@ -207,6 +210,11 @@ class SetupCommandIT {
         assertThat(run.output()).contains("darkroom: The device cuda:99 is selected, but this machine has ")
                 .contains("Install NVIDIA's driver");
         assertThat(calls).doesNotExist();
+    }
+
+    /** Compiling the bundle is cut off, and no image is drawn to check it. */
+    private void endAtTheBundle() throws IOException {
+        Files.writeString(folder.resolve("cut"), "");
     }
 
     private Run setUp(String... options) throws Exception {
