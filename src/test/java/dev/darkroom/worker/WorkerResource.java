@@ -2,6 +2,7 @@ package dev.darkroom.worker;
 
 import dev.darkroom.stack.EmbeddedStack;
 import dev.darkroom.stack.Stack;
+import dev.darkroom.tools.Folders;
 import dev.darkroom.torch.TestBundle;
 import io.quarkus.test.common.QuarkusTestResourceLifecycleManager;
 import java.io.IOException;
@@ -22,6 +23,7 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
 
     private final Map<String, String> worker = new HashMap<>();
     private final Map<String, String> broker = new HashMap<>();
+    private Path folder;
     private Stack stack;
     private StoreGate gate;
     private Topics topics;
@@ -33,6 +35,7 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
 
     @Override
     public Map<String, String> start() {
+        folder = temporaryFolder();
         stack = broker.isEmpty() ? Stack.start() : EmbeddedStack.start(broker.entrySet().stream()
                 .map(setting -> "--broker=" + setting.getKey() + "=" + setting.getValue())
                 .toArray(String[]::new));
@@ -45,8 +48,8 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         settings.put("darkroom.store.secret-key", stack.secretKey());
         settings.put("darkroom.store.bucket", "darkroom");
         settings.put("darkroom.store.read-timeout", "2s");
-        settings.put("darkroom.state-dir", folder("darkroom-state").toString());
-        settings.put("darkroom.bundle", TestBundle.copyOfMini(folder("darkroom-bundle"))
+        settings.put("darkroom.state-dir", folder("state").toString());
+        settings.put("darkroom.bundle", TestBundle.copyOfMini(folder("bundle"))
                 .withSmallImages().withTextLengths(77, 154).withAdapter("ink", false).withAdapter("wash", true)
                 .folder().toString());
         settings.put("darkroom.inputs.buckets", "photos");
@@ -58,15 +61,23 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         settings.put("quarkus.http.test-port", "0");
         settings.putAll(worker);
         if (worker.containsKey("darkroom.safety.policy")) {
-            settings.put("darkroom.bundle", TestBundle.copy(Path.of(settings.get("darkroom.bundle")), folder("darkroom-safety"))
+            settings.put("darkroom.bundle", TestBundle.copy(Path.of(settings.get("darkroom.bundle")), folder("safety"))
                     .withSafetyChecker().folder().toString());
         }
         return settings;
     }
 
-    private static Path folder(String name) {
+    private static Path temporaryFolder() {
         try {
-            return Files.createTempDirectory(name);
+            return Files.createTempDirectory("darkroom-worker");
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    private Path folder(String name) {
+        try {
+            return Files.createDirectory(folder.resolve(name));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -89,6 +100,9 @@ public final class WorkerResource implements QuarkusTestResourceLifecycleManager
         }
         if (stack != null) {
             stack.close();
+        }
+        if (folder != null) {
+            Folders.delete(folder);
         }
     }
 }
