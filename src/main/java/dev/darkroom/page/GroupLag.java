@@ -67,7 +67,8 @@ final class GroupLag implements AutoCloseable {
     private void look() {
         try {
             lags = ask();
-        } catch (ExecutionException | TimeoutException e) {
+        } catch (ExecutionException | TimeoutException | RuntimeException e) {
+            // The timer ends with what escapes it
             lags = Map.of();
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();

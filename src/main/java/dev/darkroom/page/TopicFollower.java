@@ -6,12 +6,10 @@ import dev.darkroom.contract.Events;
 import dev.darkroom.contract.Outcome;
 import dev.darkroom.worker.KafkaBinding;
 import io.cloudevents.CloudEvent;
-import io.cloudevents.rw.CloudEventRWException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
@@ -19,7 +17,6 @@ import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.InterruptException;
@@ -91,7 +88,8 @@ final class TopicFollower implements AutoCloseable {
                     problem = "No Kafka broker answers at %s.".formatted(settings.bootstrapServers());
                 } catch (WakeupException | InterruptException e) {
                     return;
-                } catch (KafkaException e) {
+                } catch (RuntimeException e) {
+                    // Whatever it is, it is told: without this thread the page would show for ever what it had
                     problem = "Kafka at %s refuses: %s".formatted(settings.bootstrapServers(), e.getMessage());
                     closed.await(1, TimeUnit.SECONDS);
                 }
@@ -145,7 +143,7 @@ final class TopicFollower implements AutoCloseable {
                 letters.add(record);
                 DeadLetters.from(record).ifPresent(requests::remove);
             } else {
-                event(record).ifPresent(event -> take(event, record.timestamp()));
+                KafkaBinding.event(record).ifPresent(event -> take(event, record.timestamp()));
             }
         } catch (RuntimeException e) {
             // Anything may lie on a topic, and one record is not to stop the others
@@ -165,14 +163,6 @@ final class TopicFollower implements AutoCloseable {
         requests.concluded(event, outcome, timestamp);
         if (outcome instanceof Completed completed) {
             throughput.completed(completed, source, timestamp);
-        }
-    }
-
-    private static Optional<CloudEvent> event(ConsumerRecord<byte[], byte[]> record) {
-        try {
-            return Optional.of(KafkaBinding.toEvent(record.headers(), record.value()));
-        } catch (CloudEventRWException e) {
-            return Optional.empty();
         }
     }
 

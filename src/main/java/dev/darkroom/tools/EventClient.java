@@ -2,13 +2,11 @@ package dev.darkroom.tools;
 
 import dev.darkroom.worker.KafkaBinding;
 import io.cloudevents.CloudEvent;
-import io.cloudevents.rw.CloudEventRWException;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.function.Consumer;
@@ -106,21 +104,12 @@ public final class EventClient implements AutoCloseable {
 
     /** Waits a moment for events on the topics that are followed. Records that carry none are passed over. */
     public void poll(Duration timeout, Consumer<CloudEvent> listener) {
-        pollRecords(timeout, message -> event(message).ifPresent(listener));
+        pollRecords(timeout, message -> KafkaBinding.event(message).ifPresent(listener));
     }
 
     /** Waits a moment for records of any kind on the topics that are followed. */
     void pollRecords(Duration timeout, Consumer<ConsumerRecord<byte[], byte[]>> listener) {
         consumer.poll(timeout).forEach(listener);
-    }
-
-    /** The event that a record carries; empty if it carries none. */
-    static Optional<CloudEvent> event(ConsumerRecord<byte[], byte[]> message) {
-        try {
-            return Optional.of(KafkaBinding.toEvent(message.headers(), message.value()));
-        } catch (CloudEventRWException e) {
-            return Optional.empty();
-        }
     }
 
     @Override

@@ -170,7 +170,7 @@ public final class SendCommand implements Callable<Integer> {
                     }
                     return;
                 }
-                EventClient.event(record).filter(event -> open.remove(byId.get(event.getSubject()))).ifPresent(event -> {
+                KafkaBinding.event(record).filter(event -> open.remove(byId.get(event.getSubject()))).ifPresent(event -> {
                     progress.clear();
                     System.out.println(new String(Events.toStructured(event), StandardCharsets.UTF_8));
                     if (Events.outcome(event) instanceof Failed failed) {

@@ -7,7 +7,9 @@ import io.cloudevents.kafka.KafkaMessageFactory;
 import io.cloudevents.rw.CloudEventRWException;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.stream.StreamSupport;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
@@ -37,6 +39,15 @@ public final class KafkaBinding {
      */
     public static CloudEvent toEvent(Headers headers, byte[] value) {
         return KafkaMessageFactory.createReader(headers, value).toEvent();
+    }
+
+    /** The same of a whole record; empty if it carries none. */
+    public static Optional<CloudEvent> event(ConsumerRecord<?, byte[]> record) {
+        try {
+            return Optional.of(toEvent(record.headers(), record.value()));
+        } catch (CloudEventRWException e) {
+            return Optional.empty();
+        }
     }
 
     /**
