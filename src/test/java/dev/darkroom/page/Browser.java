@@ -108,6 +108,12 @@ final class Browser implements AutoCloseable {
         }
     }
 
+    /** MiB that the page's scripts hold, once what nothing refers to is gone. */
+    double heap() {
+        driver.executeCdpCommand("HeapProfiler.collectGarbage", Map.of());
+        return ((Number) driver.executeCdpCommand("Runtime.getHeapUsage", Map.of()).get("usedSize")).doubleValue() / 1048576;
+    }
+
     /** What assistive technology would stumble over, as axe-core finds it. */
     @SuppressWarnings("deprecation")
     List<Rule> violations() {

@@ -8,7 +8,16 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.contract.FailureReason;
 import dev.darkroom.stack.Stack;
 import dev.darkroom.worker.KafkaBinding;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
@@ -24,6 +33,9 @@ import org.openqa.selenium.Keys;
 class BrowserTest {
 
     private static final ObjectMapper JSON = new ObjectMapper();
+
+    /** Of a request's way, by {@link #event}. */
+    private static final int EVENTS = 4;
 
     private static Stack stack;
     private static Browser browser;
@@ -201,6 +213,90 @@ class BrowserTest {
             assertThat(browser.the(".tile").getText()).contains("new image 77");
             assertThat(((Number) browser.run("return window.shifts")).doubleValue()).isLessThan(0.01);
         }
+    }
+
+    /**
+     * Scrolls through 10,000 images while 50 events a second come, for as long as {@code -Dpage.watch} says, six seconds by
+     * default, and tells how long frames took and what browser and page hold. Ten minutes: {@code ./mvnw test
+     * -Dtest=BrowserTest#scrollsAndHoldsItsMemoryWhileEventsCome -Dpage.watch=PT10M}
+     */
+    @Test
+    @Timeout(value = 30, unit = TimeUnit.MINUTES)
+    void scrollsAndHoldsItsMemoryWhileEventsCome() throws Exception {
+        Duration watch = Duration.parse(System.getProperty("page.watch", "PT6S"));
+        ScheduledExecutorService clock = Executors.newSingleThreadScheduledExecutor();
+        try (Traffic traffic = new Traffic(stack, "watch"); Page page = PageTest.open(stack, traffic, "watch", 0)) {
+            // All that is known of each, so that those that come take what those that go have given back
+            var sent = new AtomicInteger();
+            while (sent.get() < EVENTS * LatestRequests.LIMIT) {
+                event(traffic, sent.getAndIncrement());
+            }
+            browser.open(page.address(), 1280, 800, "light");
+            browser.await("document.querySelector('#images-title').textContent === 'Images, 10,000'");
+            clock.scheduleAtFixedRate(() -> event(traffic, sent.getAndIncrement()), 0, 20, TimeUnit.MILLISECONDS);
+            browser.run("""
+                    window.frames = new Uint32Array(1000);
+                    let before, down = 1;
+                    requestAnimationFrame(function scrolled(now) {
+                      if (before) frames[Math.min(999, Math.round(now - before))]++;
+                      before = now;
+                      if (scrollY + innerHeight >= document.body.scrollHeight - 1) down = -1;
+                      if (scrollY === 0) down = 1;
+                      scrollBy(0, 120 * down);
+                      requestAnimationFrame(scrolled);
+                    })""");
+            List<Watched> watched = new ArrayList<>();
+            int looks = 20;
+            for (int i = 0; i <= looks; i++) {
+                // Counted there: elements that the driver has found are kept for it
+                watched.add(new Watched(sent.get(), browser.heap(), heap(),
+                        ((Number) browser.run("return document.querySelectorAll('*').length")).intValue()));
+                Thread.sleep(watch.toMillis() / looks);
+            }
+            @SuppressWarnings("unchecked")
+            List<Long> frames = (List<Long>) browser.run("return [...frames]");
+            System.out.printf("50 events a second for %s: frames of %d ms in the median, 95th percentile %d, 99th %d%n%s%n", watch,
+                    percentile(frames, 0.5), percentile(frames, 0.95), percentile(frames, 0.99),
+                    watched.stream().map(Object::toString).collect(Collectors.joining("\n")));
+            // While somebody has scrolled down, the gallery holds what it shows beside what is new
+            Watched filled = watched.get(looks / 5);
+            Watched last = watched.get(looks);
+            assertThat(last.browserMiB()).isLessThan(1.25 * filled.browserMiB() + 4);
+            assertThat(last.pageMiB()).isLessThan(1.25 * filled.pageMiB() + 16);
+            // Every second frame of a screen's 60 a second, for tests of other classes run beside this one
+            assertThat(percentile(frames, 0.5)).isLessThanOrEqualTo(34);
+        } finally {
+            clock.shutdownNow();
+        }
+    }
+
+    /** @param events sent so far */
+    private record Watched(int events, double browserMiB, double pageMiB, int elements) {}
+
+    /** A request's way, event by event: asked for, two of progress, its image. */
+    private static void event(Traffic traffic, int number) {
+        String id = "watched-" + number / EVENTS;
+        switch (number % EVENTS) {
+            case 0 -> traffic.requested("requests", 0, id, "image " + id);
+            case 1 -> traffic.progressed(id, 1, 4);
+            case 2 -> traffic.progressed(id, 3, 4);
+            default -> traffic.completed(id, "image " + id, number / EVENTS % 36 * 10);
+        }
+    }
+
+    /** MiB that this process holds, which the page is a part of. */
+    private static double heap() {
+        System.gc();
+        return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed() / 1048576.0;
+    }
+
+    private static int percentile(List<Long> frames, double share) {
+        double rest = share * frames.stream().mapToLong(Long::longValue).sum();
+        int milliseconds = 0;
+        while ((rest -= frames.get(milliseconds)) > 0) {
+            milliseconds++;
+        }
+        return milliseconds;
     }
 
     @ParameterizedTest
