@@ -43,6 +43,11 @@ def pod(resources: list[dict]) -> dict:
     return named(resources, "Deployment")["spec"]["template"]["spec"]
 
 
+def images(resources: list[dict]) -> list[str]:
+    spec = pod(resources)
+    return [container["image"] for container in spec["containers"] + spec.get("initContainers", [])]
+
+
 def settings(resources: list[dict]) -> dict:
     return next(r for r in resources if r["kind"] == "ConfigMap" and "DARKROOM_STORE_BUCKET" in r["data"])["data"]
 
@@ -130,7 +135,31 @@ def test_containers_have_no_more_rights_than_they_need(name: str) -> None:
         assert context["allowPrivilegeEscalation"] is False
         assert context["capabilities"] == {"drop": ["ALL"]}
         assert container["resources"]["limits"]["memory"]
-        assert re.search("@sha256:[0-9a-f]{64}$", container["image"]), "a tag moves"
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_no_node_takes_the_images_until_they_are_named(name: str) -> None:
+    # A reference's digest has 64 hexadecimal digits, so that a kubelet says InvalidImageName instead of looking for it
+    for image in images(overlay(name)):
+        assert re.fullmatch(r"darkroom(-bundle)?@sha256:not-set\.do-kustomize-edit-set-image\.see-docs-operations\.md", image)
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_an_overlay_of_ones_own_is_made_as_the_document_says(name: str, tmp_path: Path) -> None:
+    document = (ROOT / "docs/operations.md").read_text().split("## Deploying")[1].split("\n## ")[0]
+    [mine] = re.findall(r"```yaml\n(.*?)```", document, re.DOTALL)
+    assert "kustomize edit set image darkroom=registry.internal/darkroom@sha256:…" in document
+    settled = yaml.safe_load(mine.replace("../cpu", f"../{name}"))
+    # What `kustomize edit set image` writes
+    settled["images"] = [{"name": image, "newName": f"registry.internal/{image}", "digest": f"sha256:{'1' * 64}"}
+                         for image in ("darkroom", "darkroom-bundle")]
+    copy = tmp_path / "kubernetes"
+    subprocess.run(["cp", "-R", str(KUBERNETES), str(copy)], check=True)
+    (copy / "overlays/my-overlay").mkdir()
+    (copy / "overlays/my-overlay/kustomization.yaml").write_text(yaml.safe_dump(settled))
+    resources = build(copy / "overlays/my-overlay")
+    assert settings(resources)["DARKROOM_STORE_ENDPOINT"] == "https://s3.internal"
+    assert all(re.fullmatch(r"registry\.internal/darkroom(-bundle)?@sha256:1{64}", image) for image in images(resources))
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
