@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,13 @@ def run(module: str, *arguments: object) -> subprocess.CompletedProcess:
 def compile_bundle(checkpoint: Path, out: Path, *options: object) -> None:
     """`python -m darkroom_bundle compile` within this process, which has the libraries loaded."""
     assert main(["compile", "--checkpoint", str(checkpoint), "--out", str(out), *map(str, options)]) == 0
+
+
+@pytest.fixture(autouse=True)
+def gradients() -> Iterator[None]:
+    """Programs that only infer switch gradients off for their process, which here is that of the next test too."""
+    yield
+    torch.set_grad_enabled(True)
 
 
 @pytest.fixture(scope="session")

@@ -191,6 +191,19 @@ def test_workers_come_for_a_backlog_and_go_when_it_is_done():
     assert len(fleet.latencies()) == 20_000
 
 
+def test_a_tenth_of_the_workers_goes_at_a_time():
+    scaler = Autoscaler(threshold=500, most=40, provisioning=60)
+    fleet = Fleet(logs(np.zeros(40_000), 160, np.random.default_rng(1)), WorkerSettings(in_flight=64))
+    history: list[tuple[float, int, int]] = []
+    fleet.env.process(scaler.control(fleet, BATCHES, history))
+    fleet.run(4000)
+    numbers = [workers for _, workers, _ in history]
+    assert max(numbers) == 40
+    minutes = [(before, after) for before, after in zip(numbers, numbers[4:]) if after < before]
+    assert all(before - after <= max(1, math.ceil(before / 10)) for before, after in minutes)
+    assert numbers[-1] == 0
+
+
 def test_times_that_are_none_are_refused():
     with pytest.raises(ValueError, match="must be a positive time for at least one size"):
         BatchTimes({})

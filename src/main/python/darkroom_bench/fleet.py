@@ -625,10 +625,11 @@ class Autoscaler:
     :param polling: seconds between two looks, KEDA's and the autoscaler's
     :param cooldown: seconds without lag until the last worker goes
     :param stabilization: seconds for which the highest number wanted holds (`stabilizationWindowSeconds`)
+    :param down: of the workers, how many may go within a minute (`scaleDown`, of the type Percent), one at least
     :param provisioning: seconds from a worker's being wanted until its process starts: a node, an image
     :param ready: seconds from its process' start until it is ready
-    :param per_worker: requests a second for which there is to be a worker, of those produced in the last minute; none where the
-        lag alone decides
+    :param per_worker: requests a second for which there is to be a worker; none where the lag alone decides
+    :param window: seconds over which the rate is taken
     """
 
     threshold: int
@@ -638,10 +639,12 @@ class Autoscaler:
     polling: float = 15.0
     cooldown: float = 600.0
     stabilization: float = 300.0
+    down: float = 0.1
     tolerance: float = 0.1
     provisioning: float = 120.0
     ready: float = 10.3
     per_worker: float = _NEVER
+    window: float = 120.0
 
     def wanted(self, lags: Sequence[int], rate: float, running: int) -> int:
         """Of the moment, before anything is smoothed: the largest of the triggers, to the limits.
@@ -661,6 +664,7 @@ class Autoscaler:
         :param history: gets time, workers and lag of each look
         """
         recommended: deque[tuple[float, int]] = deque()
+        gone: deque[float] = deque()
         lagged = 0.0
         while True:
             now = fleet.env.now
@@ -669,11 +673,13 @@ class Autoscaler:
             lags = fleet.lag()
             history.append((now, running, sum(lags)))
             lagged = now if sum(lags) else lagged
-            rate = fleet.produced(now - 60, now) / 60
+            rate = fleet.produced(now - self.window, now) / self.window
             wanted = self.wanted(lags, rate, running) if running or not sum(lags) else 1
             recommended.append((now, wanted))
             while recommended[0][0] < now - self.stabilization:
                 recommended.popleft()
+            while gone and gone[0] <= now - 60:
+                gone.popleft()
             if wanted > running:
                 # At most four more or twice as many at a time
                 for _ in range(min(wanted, max(2 * running, running + 4)) - running):
@@ -681,8 +687,11 @@ class Autoscaler:
             elif running:
                 steady = max(number for _, number in recommended)
                 last = self.least if now - lagged >= self.cooldown else max(1, self.least)
-                for worker in workers[max(last, steady):]:
+                # As the autoscaler rounds: of what there was a minute ago
+                allowed = int((running + len(gone)) * (1 - self.down))
+                for worker in workers[max(last, steady, allowed):]:
                     fleet.terminate(worker)
+                    gone.append(now)
             yield fleet.env.timeout(self.polling)
 
 

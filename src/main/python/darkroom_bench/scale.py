@@ -276,7 +276,7 @@ def restarts(of: Simulation) -> list[Row]:
 
 def day(of: Simulation, workers: int = 4) -> tuple[list[Row], dict[str, list[tuple[float, int, int]]]]:
     """A day whose load rises and falls between a tenth and nine tenths of what so many workers can do, with a fleet of that
-    size, and with KEDA's trigger as `deploy/kubernetes/components/keda/scaledobject.yaml` has it and otherwise.
+    size, and with KEDA's triggers as `deploy/kubernetes/components` have them, at an H100's pace.
     """
     seconds, highest = 86_400.0, 0.9 * workers * of.capacity
 
@@ -285,11 +285,11 @@ def day(of: Simulation, workers: int = 4) -> tuple[list[Row], dict[str, list[tup
 
     arrivals = varying(rate, highest, seconds, np.random.default_rng(of.seed + 2))
     keda = Autoscaler(500, workers, provisioning=of.provisioning, ready=of.inputs.ready())
-    per_worker = round(0.7 * of.capacity)
+    per_worker = round(LOAD * of.capacity)
     runs: dict[str, Autoscaler | None] = {
         f"{workers} workers all day": None,
-        "`scaledobject.yaml`: a worker for 500 of lag": keda,
-        f"500 of lag, or {per_worker} requests/s": replace(keda, per_worker=per_worker),
+        "`components/keda`: a worker for 500 of lag": keda,
+        f"with `components/keda-rate`: or for {100 * LOAD:.0f} % of its pace": replace(keda, per_worker=per_worker),
     }
     rows, histories = [], {}
     for name, autoscaler in runs.items():
@@ -574,7 +574,7 @@ def main() -> None:
     days, histories = step("day", lambda: day(of))
     figures["day"] = days
     best = of.backlog(1, 4, 4000)["imagesPerSecond"]
-    busy = {"backlog": 1.0} | {row["scaling"]: row["imagesPerSecond"] * 24 / row["gpuHours"] / best for row in days[:2]}
+    busy = {"backlog": 1.0} | {row["scaling"]: row["imagesPerSecond"] * 24 / row["gpuHours"] / best for row in days}
     step("money", lambda: money(inputs, options.seed, options.provisioning, prices, busy))
 
     options.out.mkdir(parents=True, exist_ok=True)

@@ -2,21 +2,15 @@
 
 import json
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from tooling import DEPLOY, ROOT, tool
+from tooling import DEPLOY, ROOT, promtool
 
 RULES = DEPLOY / "prometheus/alerts.yaml"
 TESTS = DEPLOY / "prometheus/alerts.test.yaml"
 ALERTS = [rule for group in yaml.safe_load(RULES.read_text())["groups"] for rule in group["rules"] if "alert" in rule]
-
-
-def promtool(*arguments: object) -> None:
-    result = subprocess.run([tool("promtool"), *map(str, arguments)], capture_output=True, text=True)
-    assert result.returncode == 0, result.stdout + result.stderr
 
 
 def test_prometheus_takes_the_settings_of_docker_compose() -> None:

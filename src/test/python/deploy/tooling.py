@@ -1,4 +1,5 @@
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -13,3 +14,8 @@ def tool(*names: str) -> str:
     if found is None:
         pytest.skip(f"{' or '.join(names)} is not installed")
     return found
+
+
+def promtool(*arguments: object) -> None:
+    result = subprocess.run([tool("promtool"), *map(str, arguments)], capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
