@@ -19,6 +19,8 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -65,6 +67,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class Darkroom implements Callable<Integer> {
 
     private static final int HELP_WIDTH = 100;
+    /** It tells its version, and that would stand before what is said of a wrong setting. */
+    private static final Logger VALIDATOR = Logger.getLogger("org.hibernate.validator");
 
     // picocli's own, which looks at the annotations alone
     @SuppressWarnings("UnusedVariable")
@@ -151,6 +155,7 @@ public final class Darkroom implements Callable<Integer> {
     }
 
     private static int runWorker() {
+        VALIDATOR.setLevel(Level.WARNING);
         Quarkus.run();
         return ExitCode.OK;
     }
