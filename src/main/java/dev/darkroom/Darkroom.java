@@ -94,6 +94,9 @@ public final class Darkroom implements Callable<Integer> {
         addVocabulary(commandLine.getSubcommands().get("generate").getCommandSpec().usageMessage());
         commandLine.setParameterExceptionHandler(tellWrongArguments());
         commandLine.setExecutionExceptionHandler((failure, command, parsed) -> {
+            if (isInterrupted()) {
+                return ExitCode.SOFTWARE;
+            }
             if (failure instanceof CommandException) {
                 System.err.println("darkroom: " + failure.getMessage());
             } else {
@@ -104,6 +107,18 @@ public final class Darkroom implements Callable<Integer> {
         commandLine.setExecutionStrategy(Darkroom::execute);
         int exitCode = commandLine.execute(args);
         return lostOutput() ? ExitCode.SOFTWARE : exitCode;
+    }
+
+    /** Whether somebody ends this process: then things fail because of that, and nobody wants to read of it. */
+    private static boolean isInterrupted() {
+        Thread never = new Thread(() -> { });
+        try {
+            Runtime.getRuntime().addShutdownHook(never);
+            Runtime.getRuntime().removeShutdownHook(never);
+            return false;
+        } catch (IllegalStateException e) {
+            return true;
+        }
     }
 
     /** Help is for commands that there are: picocli shows its own where it is asked for with one that there is not. */

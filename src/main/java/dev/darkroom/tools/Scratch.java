@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.concurrent.locks.LockSupport;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -19,6 +20,8 @@ public final class Scratch {
 
     private static final Duration KEPT = Duration.ofDays(1);
     private static final String FAILED = "failed";
+    private static final int ATTEMPTS = 20;
+    private static final Duration PAUSE = Duration.ofMillis(50);
 
     private final Path folder;
     private final Thread atInterrupt = new Thread(this::deleteQuietly);
@@ -70,35 +73,46 @@ public final class Scratch {
         if (well) {
             settle();
             Folders.delete(folder);
-        } else {
-            keep();
+        } else if (keep()) {
             System.err.println("Logs: " + folder);
         }
     }
 
     private void deleteQuietly() {
-        try {
-            Folders.delete(folder);
-        } catch (UncheckedIOException e) {
-            // Something still writes to it: the next run will find it
+        for (int attempt = 0; attempt < ATTEMPTS && Files.exists(folder); attempt++) {
+            try {
+                Folders.delete(folder);
+            } catch (UncheckedIOException e) {
+                // What ends with this process still writes to it. If it goes on, the next run will find the folder
+                LockSupport.parkNanos(PAUSE.toNanos());
+            }
         }
     }
 
-    private void settle() {
+    /** Whether it is not being removed, since an interrupt came at this very moment. */
+    private boolean settle() {
         try {
             Runtime.getRuntime().removeShutdownHook(atInterrupt);
+            return true;
         } catch (IllegalStateException e) {
-            // An interrupt came at this very moment
+            return false;
         }
     }
 
-    /** Keeps it for somebody who wants to know more about the run. */
-    public void keep() {
-        settle();
+    /**
+     * Keeps it for somebody who wants to know more about the run.
+     *
+     * @return whether it is kept; an interrupt removes it
+     */
+    public boolean keep() {
+        if (!settle()) {
+            return false;
+        }
         try {
             Files.writeString(folder.resolve(FAILED), "");
         } catch (IOException e) {
             // The logs are there now, and that is what counts
         }
+        return true;
     }
 }
