@@ -105,7 +105,14 @@ public final class Darkroom implements Callable<Integer> {
             return ExitCode.SOFTWARE;
         });
         commandLine.setExecutionStrategy(Darkroom::execute);
-        int exitCode = commandLine.execute(args);
+        int exitCode;
+        try {
+            exitCode = commandLine.execute(args);
+        } catch (OutOfMemoryError e) {
+            System.err.println("darkroom: There was too little memory for Java (" + e.getMessage()
+                    + "); DARKROOM_JAVA_OPTS=-Xmx2g gives it more.");
+            exitCode = ExitCode.SOFTWARE;
+        }
         return lostOutput() ? ExitCode.SOFTWARE : exitCode;
     }
 
