@@ -20,6 +20,8 @@ public final class Scratch {
 
     private static final Duration KEPT = Duration.ofDays(1);
     private static final String FAILED = "failed";
+    /** For the logs and for what broker and store hold of a few requests. */
+    private static final long LEAST_BYTES = 100L << 20;
     private static final int ATTEMPTS = 20;
     private static final Duration PAUSE = Duration.ofMillis(50);
 
@@ -30,8 +32,13 @@ public final class Scratch {
         this.folder = folder;
     }
 
-    /** A folder for this process. */
+    /**
+     * A folder for this process.
+     *
+     * @throws CommandException if it cannot be made, or a full disk would soon stop what writes to it, in words of its own
+     */
     public static Scratch of(String command) {
+        requireRoom(Home.scratch(""));
         removeOld(Home.scratch(""), Pattern.compile(Pattern.quote(command) + "-(\\d+)"));
         Scratch scratch = new Scratch(Home.scratch(command + "-" + ProcessHandle.current().pid()));
         Runtime.getRuntime().addShutdownHook(scratch.atInterrupt);
@@ -41,6 +48,18 @@ public final class Scratch {
     /** It is there. */
     public Path folder() {
         return folder;
+    }
+
+    private static void requireRoom(Path folder) {
+        try {
+            long room = Files.getFileStore(folder).getUsableSpace();
+            if (room < LEAST_BYTES) {
+                throw new CommandException("There is too little room in %s: %d MB, and it takes %d.".formatted(folder,
+                        room >> 20, LEAST_BYTES >> 20));
+            }
+        } catch (IOException e) {
+            // Whoever writes to it will say so
+        }
     }
 
     private static void removeOld(Path all, Pattern name) {
