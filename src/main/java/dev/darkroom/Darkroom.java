@@ -19,6 +19,8 @@ import java.io.IOException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.Callable;
+import java.util.logging.Level;
+import java.util.logging.Logger;
 import picocli.AutoComplete;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -65,6 +67,8 @@ import picocli.CommandLine.UnmatchedArgumentException;
 public final class Darkroom implements Callable<Integer> {
 
     private static final int HELP_WIDTH = 100;
+    /** It tells its version, and that would stand before what is said of a wrong setting. */
+    private static final Logger VALIDATOR = Logger.getLogger("org.hibernate.validator");
 
     // picocli's own, which looks at the annotations alone
     @SuppressWarnings("UnusedVariable")
@@ -90,6 +94,9 @@ public final class Darkroom implements Callable<Integer> {
         addVocabulary(commandLine.getSubcommands().get("generate").getCommandSpec().usageMessage());
         commandLine.setParameterExceptionHandler(tellWrongArguments());
         commandLine.setExecutionExceptionHandler((failure, command, parsed) -> {
+            if (isInterrupted()) {
+                return ExitCode.SOFTWARE;
+            }
             if (failure instanceof CommandException) {
                 System.err.println("darkroom: " + failure.getMessage());
             } else {
@@ -98,8 +105,27 @@ public final class Darkroom implements Callable<Integer> {
             return ExitCode.SOFTWARE;
         });
         commandLine.setExecutionStrategy(Darkroom::execute);
-        int exitCode = commandLine.execute(args);
+        int exitCode;
+        try {
+            exitCode = commandLine.execute(args);
+        } catch (OutOfMemoryError e) {
+            System.err.println("darkroom: There was too little memory for Java (" + e.getMessage()
+                    + "); DARKROOM_JAVA_OPTS=-Xmx2g gives it more.");
+            exitCode = ExitCode.SOFTWARE;
+        }
         return lostOutput() ? ExitCode.SOFTWARE : exitCode;
+    }
+
+    /** Whether somebody ends this process: then things fail because of that, and nobody wants to read of it. */
+    private static boolean isInterrupted() {
+        Thread never = new Thread(() -> { });
+        try {
+            Runtime.getRuntime().addShutdownHook(never);
+            Runtime.getRuntime().removeShutdownHook(never);
+            return false;
+        } catch (IllegalStateException e) {
+            return true;
+        }
     }
 
     /** Help is for commands that there are: picocli shows its own where it is asked for with one that there is not. */
@@ -151,6 +177,7 @@ public final class Darkroom implements Callable<Integer> {
     }
 
     private static int runWorker() {
+        VALIDATOR.setLevel(Level.WARNING);
         Quarkus.run();
         return ExitCode.OK;
     }

@@ -123,6 +123,11 @@ public final class Page implements AutoCloseable {
         return "http://localhost:" + server.actualPort() + "/";
     }
 
+    /** Why nothing is read from the topics, in a sentence; empty if all is well. */
+    public String problem() {
+        return follower.problem();
+    }
+
     private Router router() {
         Router router = Router.router(vertx);
         String page = render();

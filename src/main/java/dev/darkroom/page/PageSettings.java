@@ -1,6 +1,7 @@
 package dev.darkroom.page;
 
 import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.SettingTypes;
 import dev.darkroom.worker.store.StoreSettings;
 import io.smallrye.config.ConfigValidationException;
 import io.smallrye.config.PropertiesConfigSource;
@@ -47,6 +48,7 @@ public record PageSettings(
                     .withMapping(DarkroomConfig.Inputs.class, "darkroom.inputs")
                     .withValidateUnknown(false)
                     .addDefaultInterceptors()
+                    .withInterceptors(new SettingTypes())
                     .addDefaultSources()
                     .addDiscoveredConverters()
                     .withSources(new PropertiesConfigSource(known, "page", FIRST))

@@ -22,7 +22,6 @@ import io.cloudevents.CloudEvent;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
@@ -206,7 +205,7 @@ public final class DemoCommand implements Callable<Integer> {
         Completed completed = (Completed) outcome;
         List<Path> files = download(stack, completed);
         Path eventFile = out.resolve(request.requestId() + ".json");
-        Files.write(eventFile, Json.indented(Events.toStructured(event)));
+        Folders.write(eventFile, Json.indented(Events.toStructured(event)));
         if (json) {
             System.out.println(new String(Events.toStructured(event), StandardCharsets.UTF_8));
         } else {
@@ -249,7 +248,7 @@ public final class DemoCommand implements Callable<Integer> {
                 Duration.ofSeconds(5), Duration.ofSeconds(30)))) {
             for (Completed.Image image : completed.images()) {
                 Path file = out.resolve("%s-%d.png".formatted(completed.requestId(), files.size()));
-                Files.write(file, store.get(image.key()).orElseThrow(
+                Folders.write(file, store.get(image.key()).orElseThrow(
                         () -> new CommandException("The event names %s, which the store lacks.".formatted(image.uri()))));
                 files.add(file);
             }

@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
@@ -27,6 +28,7 @@ public final class EmbeddedWorker implements QuarkusApplication {
     private static final AtomicReference<Callable<Integer>> TALKER = new AtomicReference<>();
     private static final AtomicReference<Throwable> FAILURE = new AtomicReference<>();
     private static final long READY_POLL_MS = 100;
+    private static final String HEAP = "Java heap space";
     private static final Pattern ENDING = Pattern.compile("worker=ending reason=\"(.*)\"");
 
     /**
@@ -68,12 +70,16 @@ public final class EmbeddedWorker implements QuarkusApplication {
         if (FAILURE.get() instanceof CommandException told) {
             throw told;
         }
+        boolean failed = FAILURE.get() != null || exitCode.get() != ExitCode.OK && TALKER.get() != null;
+        if (failed && reason(log).isPresent()) {
+            throw new CommandException("The worker ended: %s. Its log: %s".formatted(reason(log).get(), log));
+        }
         if (FAILURE.get() != null) {
             throw new CommandException("The worker failed: %s Its log: %s".formatted(
                     rootCause(FAILURE.get()).getMessage(), log), FAILURE.get());
         }
         if (exitCode.get() != ExitCode.OK && TALKER.get() != null) {
-            throw new CommandException("The worker ended%s Its log: %s".formatted(reason(log), log));
+            throw new CommandException("The worker ended. Its log: %s".formatted(log));
         }
         return exitCode.get();
     }
@@ -83,12 +89,13 @@ public final class EmbeddedWorker implements QuarkusApplication {
     }
 
     /** What the worker wrote when it ended by itself. */
-    private static String reason(Path log) {
+    private static Optional<String> reason(Path log) {
         try (Stream<String> lines = Files.lines(log)) {
-            return lines.map(ENDING::matcher).filter(Matcher::find).findFirst().map(found -> ": " + found.group(1))
-                    .orElse(".");
+            return lines.map(ENDING::matcher).filter(Matcher::find).findFirst().map(found -> found.group(1))
+                    .map(reason -> reason.contains(HEAP) ? "there was too little memory for Java (" + reason + "); "
+                            + "DARKROOM_JAVA_OPTS=-Xmx2g gives it more" : reason.replaceFirst("\\.$", ""));
         } catch (IOException e) {
-            return ".";
+            return Optional.empty();
         }
     }
 

@@ -4,13 +4,14 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** Makes and removes folders. */
+/** Makes and removes folders, and writes what goes into them. */
 public final class Folders {
 
     private Folders() {
@@ -31,6 +32,25 @@ public final class Folders {
                     e);
         } catch (IOException e) {
             throw new CommandException("The folder %s cannot be made: %s.".formatted(folder, e.getMessage()), e);
+        }
+    }
+
+    /**
+     * Writes a file, whole or not at all.
+     *
+     * @throws CommandException if that is not possible, as on a full disk
+     */
+    public static void write(Path file, byte[] content) {
+        try {
+            Files.write(file, content);
+        } catch (AccessDeniedException e) {
+            throw new CommandException("The file %s cannot be written: that is not allowed.".formatted(file), e);
+        } catch (FileSystemException e) {
+            throw new CommandException("The file %s cannot be written: %s.".formatted(file, e.getReason()), e);
+        } catch (IOException e) {
+            // It could be opened, so that a part of it is there
+            file.toFile().delete();
+            throw new CommandException("The file %s cannot be written: %s.".formatted(file, e.getMessage()), e);
         }
     }
 

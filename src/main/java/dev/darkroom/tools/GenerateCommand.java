@@ -285,7 +285,7 @@ public final class GenerateCommand implements Callable<Integer> {
                 provenance.image(image, Map.of()), provenance.mark(image.prompt()));
         Instant writing = Instant.now();
         Path file = out.resolve("%03d.%s".formatted(index, format.extension()));
-        Files.write(file, encoded);
+        Folders.write(file, encoded);
         Instant written = Instant.now();
         Making making = provenance.making(List.of(pixels), result, Duration.ZERO, Duration.between(encoding, writing))
                 .stored(Duration.between(writing, written), Duration.between(start, written));

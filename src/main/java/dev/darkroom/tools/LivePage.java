@@ -5,9 +5,13 @@ import dev.darkroom.page.PageSettings;
 import java.net.BindException;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Supplier;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
-import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.serialization.StringSerializer;
+import org.apache.kafka.common.utils.Utils;
 
 /** Opens the page for the commands that show it. */
 final class LivePage {
@@ -41,12 +45,32 @@ final class LivePage {
         } catch (IllegalArgumentException e) {
             throw new CommandException(e.getMessage() + ".", e);
         }
-        KafkaConsumer<byte[], byte[]> consumer = KafkaClients.consumer(bootstrapServers, READER);
+        return start(settings, () -> KafkaClients.consumer(bootstrapServers, READER),
+                () -> KafkaClients.producer(bootstrapServers, new StringSerializer()),
+                () -> KafkaClients.admin(bootstrapServers));
+    }
+
+    /** Starts it with clients that are made one after the other; what was made is closed where the page does not start. */
+    static Page start(PageSettings settings, Supplier<Consumer<byte[], byte[]>> consumers,
+            Supplier<Producer<String, byte[]>> producers, Supplier<Admin> admins) {
+        Consumer<byte[], byte[]> consumer = null;
+        Producer<String, byte[]> producer = null;
+        Admin admin = null;
+        Page page = null;
         try {
-            return Page.start(settings, consumer, KafkaClients.producer(bootstrapServers, new StringSerializer()),
-                    KafkaClients.admin(bootstrapServers));
+            consumer = consumers.get();
+            producer = producers.get();
+            admin = admins.get();
+            page = Page.start(settings, consumer, producer, admin);
+            return page;
         } catch (BindException e) {
-            throw new CommandException("Port %d was taken a moment ago.".formatted(port), e);
+            throw new CommandException("Port %d was taken a moment ago.".formatted(settings.port()), e);
+        } finally {
+            if (page == null) {
+                Utils.closeQuietly(consumer, "consumer");
+                Utils.closeQuietly(producer, "producer");
+                Utils.closeQuietly(admin, "admin client");
+            }
         }
     }
 

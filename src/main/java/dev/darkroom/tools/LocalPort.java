@@ -35,6 +35,10 @@ final class LocalPort {
             socket.setReuseAddress(true);
             socket.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
         } catch (BindException e) {
+            if (e.getMessage().startsWith("Permission denied")) {
+                throw new CommandException("Port %d (%s) may not be used by this account, as is usual below 1024. Name another "
+                        .formatted(port, option) + "port, or 0 for any that is free.", e);
+            }
             throw new CommandException("Port %d (%s) is taken, perhaps by another `darkroom %s`. Name another port, or 0 for any "
                     .formatted(port, option, command) + "that is free.", e);
         } catch (IOException e) {

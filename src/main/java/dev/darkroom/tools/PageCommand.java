@@ -3,9 +3,7 @@ package dev.darkroom.tools;
 import dev.darkroom.page.Page;
 import java.util.Map;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CountDownLatch;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.ExitCode;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -32,6 +30,8 @@ import picocli.CommandLine.Spec;
         })
 public final class PageCommand implements Callable<Integer> {
 
+    private static final long LOOK_MS = 500;
+
     @Spec
     private CommandSpec spec;
 
@@ -53,8 +53,20 @@ public final class PageCommand implements Callable<Integer> {
         LocalPort.requireFree(spec, "--port", port, "page");
         try (Page page = LivePage.open(port, brokers.bootstrapServers(), group, Map.of())) {
             System.out.printf("%s%nOf the topics at %s. Ctrl-C ends it.%n", page.address(), brokers.bootstrapServers());
-            new CountDownLatch(1).await();
+            return tellProblems(page);
         }
-        return ExitCode.OK;
+    }
+
+    /** Without end. Who has no browser open sees here, too, that the broker is away or has no such topics. */
+    private static Integer tellProblems(Page page) throws InterruptedException {
+        String told = "";
+        while (true) {
+            String problem = page.problem();
+            if (!problem.equals(told)) {
+                System.err.println(problem.isEmpty() ? "Now it reads the topics." : problem);
+                told = problem;
+            }
+            Thread.sleep(LOOK_MS);
+        }
     }
 }

@@ -6,6 +6,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.concurrent.locks.LockSupport;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -19,6 +20,10 @@ public final class Scratch {
 
     private static final Duration KEPT = Duration.ofDays(1);
     private static final String FAILED = "failed";
+    /** For the logs and for what broker and store hold of a few requests. */
+    private static final long LEAST_BYTES = 100L << 20;
+    private static final int ATTEMPTS = 20;
+    private static final Duration PAUSE = Duration.ofMillis(50);
 
     private final Path folder;
     private final Thread atInterrupt = new Thread(this::deleteQuietly);
@@ -27,8 +32,13 @@ public final class Scratch {
         this.folder = folder;
     }
 
-    /** A folder for this process. */
+    /**
+     * A folder for this process.
+     *
+     * @throws CommandException if it cannot be made, or a full disk would soon stop what writes to it, in words of its own
+     */
     public static Scratch of(String command) {
+        requireRoom(Home.scratch(""));
         removeOld(Home.scratch(""), Pattern.compile(Pattern.quote(command) + "-(\\d+)"));
         Scratch scratch = new Scratch(Home.scratch(command + "-" + ProcessHandle.current().pid()));
         Runtime.getRuntime().addShutdownHook(scratch.atInterrupt);
@@ -38,6 +48,18 @@ public final class Scratch {
     /** It is there. */
     public Path folder() {
         return folder;
+    }
+
+    private static void requireRoom(Path folder) {
+        try {
+            long room = Files.getFileStore(folder).getUsableSpace();
+            if (room < LEAST_BYTES) {
+                throw new CommandException("There is too little room in %s: %d MB, and it takes %d.".formatted(folder,
+                        room >> 20, LEAST_BYTES >> 20));
+            }
+        } catch (IOException e) {
+            // Whoever writes to it will say so
+        }
     }
 
     private static void removeOld(Path all, Pattern name) {
@@ -70,35 +92,46 @@ public final class Scratch {
         if (well) {
             settle();
             Folders.delete(folder);
-        } else {
-            keep();
+        } else if (keep()) {
             System.err.println("Logs: " + folder);
         }
     }
 
     private void deleteQuietly() {
-        try {
-            Folders.delete(folder);
-        } catch (UncheckedIOException e) {
-            // Something still writes to it: the next run will find it
+        for (int attempt = 0; attempt < ATTEMPTS && Files.exists(folder); attempt++) {
+            try {
+                Folders.delete(folder);
+            } catch (UncheckedIOException e) {
+                // What ends with this process still writes to it. If it goes on, the next run will find the folder
+                LockSupport.parkNanos(PAUSE.toNanos());
+            }
         }
     }
 
-    private void settle() {
+    /** Whether it is not being removed, since an interrupt came at this very moment. */
+    private boolean settle() {
         try {
             Runtime.getRuntime().removeShutdownHook(atInterrupt);
+            return true;
         } catch (IllegalStateException e) {
-            // An interrupt came at this very moment
+            return false;
         }
     }
 
-    /** Keeps it for somebody who wants to know more about the run. */
-    public void keep() {
-        settle();
+    /**
+     * Keeps it for somebody who wants to know more about the run.
+     *
+     * @return whether it is kept; an interrupt removes it
+     */
+    public boolean keep() {
+        if (!settle()) {
+            return false;
+        }
         try {
             Files.writeString(folder.resolve(FAILED), "");
         } catch (IOException e) {
             // The logs are there now, and that is what counts
         }
+        return true;
     }
 }

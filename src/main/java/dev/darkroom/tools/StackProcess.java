@@ -54,12 +54,31 @@ public final class StackProcess implements AutoCloseable {
         } catch (IOException e) {
             throw new CommandException("The embedded broker and store cannot be started: " + e.getMessage(), e);
         }
+        // Nobody needs servers that are not up; and one that still starts would write to a folder that is being removed
+        Thread atInterrupt = new Thread(process::destroyForcibly);
         try {
-            return new StackProcess(process, folder, awaitReady(process));
+            Runtime.getRuntime().addShutdownHook(atInterrupt);
+        } catch (IllegalStateException e) {
+            process.destroyForcibly();
+            throw new CommandException("Interrupted.", e);
+        }
+        try {
+            JsonNode addresses = awaitReady(process);
+            requireNoInterrupt(atInterrupt);
+            return new StackProcess(process, folder, addresses);
         } catch (InterruptedException | ExecutionException | TimeoutException | IOException e) {
+            requireNoInterrupt(atInterrupt);
             end(process, folder);
             throw new CommandException(
                     "The embedded broker and store did not start%s. Their log: %s".formatted(reason(log), log), e);
+        }
+    }
+
+    private static void requireNoInterrupt(Thread atInterrupt) {
+        try {
+            Runtime.getRuntime().removeShutdownHook(atInterrupt);
+        } catch (IllegalStateException e) {
+            throw new CommandException("Interrupted.", e);
         }
     }
 

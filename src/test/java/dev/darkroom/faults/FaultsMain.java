@@ -56,6 +56,11 @@ final class FaultsMain implements Callable<Integer> {
 
     @Override
     public Integer call() throws Exception {
+        if (faults < 1 || workers < 1 || rate <= 0 || soak != null && soak < 1) {
+            System.err.printf("faults: --faults is %d, --workers %d, --rate %s and --soak %s; none may be below one, and the "
+                    + "rate must be above zero.%n", faults, workers, rate, soak);
+            return 2;
+        }
         if (redraw) {
             Report.add(report, List.of(), null);
             return 0;

@@ -1,6 +1,7 @@
 package dev.darkroom.tools;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.darkroom.Darkroom;
@@ -109,6 +110,19 @@ class DarkroomTest {
                 .contains("The folder " + file + " cannot be made: " + file + " is a file.");
         assertThat(CommandLineRun.of("demo", "a", "--out", file + "/below").err())
                 .contains("/below cannot be made: " + file + "/below: Not a directory.");
+    }
+
+    @Test
+    void aFileThatCannotBeWrittenIsExplainedAndAFullDiskLeavesNoPartOfIt(@TempDir Path folder) throws IOException {
+        Path there = Files.createDirectory(folder.resolve("there"));
+
+        assertThatThrownBy(() -> Folders.write(there, new byte[1])).isInstanceOf(CommandException.class)
+                .hasMessage("The file " + there + " cannot be written: Is a directory.");
+        assertThat(there).isDirectory();
+        Path full = Files.createSymbolicLink(folder.resolve("full"), Path.of("/dev/full"));
+        assertThatThrownBy(() -> Folders.write(full, new byte[1])).isInstanceOf(CommandException.class)
+                .hasMessage("The file " + full + " cannot be written: No space left on device.");
+        assertThat(Files.isSymbolicLink(full)).isFalse();
     }
 
     @Test

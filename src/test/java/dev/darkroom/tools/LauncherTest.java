@@ -89,6 +89,12 @@ class LauncherTest {
     }
 
     @Test
+    void aWorkerThatIsOutOfMemoryEnds() throws Exception {
+        assertThat(launch(Map.of("JAVA_HOME", java("21.0.1")), "worker").output()).contains("<-XX:+ExitOnOutOfMemoryError>");
+        assertThat(launch(Map.of("JAVA_HOME", java("21.0.1")), "demo").output()).doesNotContain("OutOfMemory");
+    }
+
+    @Test
     void classesComeFromTheArchiveThatTheBuildMade() throws Exception {
         assertThat(launch(Map.of("JAVA_HOME", java("17.0.15")), "demo").output()).doesNotContain("SharedArchiveFile");
         Files.writeString(checkout.resolve("target/worker.jsa"), "");

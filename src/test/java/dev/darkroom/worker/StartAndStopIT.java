@@ -80,6 +80,14 @@ class StartAndStopIT {
                 "must be six different topics", "darkroom.state-dir is /dev/null/state",
                 "darkroom.inputs.buckets is 'photos,Photos'; it must be names of buckets",
                 "retention is PT36H; it must be whole days from 1d to 3650d");
+        assertRefusesToStart(Map.of("DARKROOM_FLOW_LINGER", "12 parsecs", "DARKROOM_INPUTS_MAX_BYTES", "20M",
+                        "DARKROOM_STORE_CREATE_BUCKET", "ture", "DARKROOM_WARM_UP", "final,fastest"),
+                "darkroom.flow.linger is '12 parsecs'; it must be a time from 0s to 1m, written as 500ms, 30s, 5m or 1d",
+                "darkroom.inputs.max-bytes is '20M'; it must be a whole number from 1 to 268435456",
+                "darkroom.store.create-bucket is 'ture'; it must be true or false",
+                "darkroom.warm-up is 'final,fastest'; there is no profile fastest; there are");
+        assertRefusesToStart(Map.of("KAFKA_MAX_POLL_RECORDS", "many"),
+                "Invalid value many for configuration kafka.max.poll.records: Not a number");
     }
 
     @Test
@@ -97,7 +105,7 @@ class StartAndStopIT {
     private void assertRefusesToStart(Map<String, String> environment, String... sentences) {
         try (WorkerProcess worker = start(environment)) {
             assertThat(worker.awaitEnd()).isNotZero();
-            assertThat(worker.output()).contains(sentences).doesNotContain("\tat ", "Exception");
+            assertThat(worker.output()).contains(sentences).doesNotContain("\tat ", "Exception", "SRCFG", "HV0");
         }
     }
 

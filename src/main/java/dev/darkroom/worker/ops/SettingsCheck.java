@@ -1,17 +1,16 @@
 package dev.darkroom.worker.ops;
 
 import dev.darkroom.worker.DarkroomConfig;
+import dev.darkroom.worker.Settings;
 import dev.darkroom.worker.store.Retention;
 import dev.darkroom.worker.store.StoreSettings;
 import io.quarkus.runtime.StartupEvent;
 import io.quarkus.runtime.configuration.ConfigurationException;
 import io.smallrye.common.annotation.Identifier;
-import io.smallrye.config.ConfigMapping;
 import jakarta.annotation.Priority;
 import jakarta.enterprise.context.ApplicationScoped;
 import jakarta.enterprise.event.Observes;
 import java.io.IOException;
-import java.lang.reflect.Method;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.nio.file.Files;
@@ -24,9 +23,14 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Stream;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AdminClientConfig;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.config.ConfigDef;
 import org.eclipse.microprofile.config.Config;
 import org.jboss.logging.Logger;
 
@@ -38,12 +42,14 @@ import org.jboss.logging.Logger;
 class SettingsCheck {
 
     private static final Logger LOG = Logger.getLogger(SettingsCheck.class);
-    private static final String PREFIX = DarkroomConfig.class.getAnnotation(ConfigMapping.class).prefix();
     /** Before SmallRye opens its channels. */
     private static final int FIRST = 1;
     /** Environment variables of the launcher and of the tests. */
     private static final Set<String> NOT_THE_WORKERS = Set.of("DARKROOM_JAVA_OPTS", "DARKROOM_GPU", "DARKROOM_STACK",
             "DARKROOM_KAFKA_IMAGE", "DARKROOM_STORE_IMAGE");
+
+    private static final Pattern KAFKA = Pattern.compile("(?:kafka|mp\\.messaging\\.(?:incoming|outgoing)\\.[^.]+)\\.(.+)");
+    private static final List<ConfigDef> CLIENTS = List.of(ConsumerConfig.configDef(), ProducerConfig.configDef());
 
     private final DarkroomConfig config;
     private final Config properties;
@@ -89,6 +95,7 @@ class SettingsCheck {
             wrong.add("darkroom.state-dir is " + config.stateDir() + "; it must be a folder that can be written to.");
         }
         kafkaTrouble().ifPresent(wrong::add);
+        wrong.addAll(wrongForKafka(properties));
         if (!wrong.isEmpty()) {
             throw new ConfigurationException("Darkroom does not start. " + String.join(System.lineSeparator(), wrong));
         }
@@ -118,19 +125,50 @@ class SettingsCheck {
         }
     }
 
+    /**
+     * What consumers and producers would not take, a sentence each. They would say so when they are made, over and over, or in a
+     * stack trace. What every client knows, {@link #kafkaTrouble} finds.
+     */
+    static List<String> wrongForKafka(Config properties) {
+        List<String> wrong = new ArrayList<>();
+        Set<String> names = new TreeSet<>();
+        properties.getPropertyNames().forEach(names::add);
+        for (String name : names) {
+            Matcher setting = KAFKA.matcher(name);
+            if (!setting.matches() || name.startsWith("kafka.") && AdminClientConfig.configNames().contains(setting.group(1))) {
+                continue;
+            }
+            try {
+                String value = properties.getOptionalValue(name, String.class).orElse("");
+                for (ConfigDef client : CLIENTS) {
+                    ConfigDef.ConfigKey key = client.configKeys().get(setting.group(1));
+                    if (key != null && !value.isEmpty()) {
+                        Object parsed = ConfigDef.parseType(name, value, key.type);
+                        if (key.validator != null) {
+                            key.validator.ensureValid(name, parsed);
+                        }
+                    }
+                }
+            } catch (KafkaException e) {
+                wrong.add(e.getMessage() + ".");
+            }
+        }
+        return wrong;
+    }
+
     /** The names among these that look like settings of Darkroom's and are none, sorted. */
     static Set<String> unknown(Iterable<String> properties, Set<String> environment) {
-        List<String> known = settings(PREFIX, DarkroomConfig.class).toList();
+        Set<String> known = Settings.all().keySet();
         Set<String> unknown = new TreeSet<>();
         for (String name : properties) {
-            if (name.startsWith(PREFIX + ".") && known.stream().noneMatch(setting -> isOrHolds(name, setting))) {
+            if (name.startsWith(Settings.PREFIX + ".") && known.stream().noneMatch(setting -> isOrHolds(name, setting))) {
                 unknown.add(name);
             }
         }
         Set<String> variables = new TreeSet<>();
         known.forEach(setting -> variables.add(variable(setting)));
         environment.stream()
-                .filter(name -> name.startsWith(variable(PREFIX) + "_"))
+                .filter(name -> name.startsWith(variable(Settings.PREFIX) + "_"))
                 .filter(name -> !variables.contains(name) && !NOT_THE_WORKERS.contains(name))
                 .forEach(unknown::add);
         // A variable also shows as a property; it is named once, as it was written
@@ -145,18 +183,5 @@ class SettingsCheck {
 
     private static String variable(String setting) {
         return setting.replaceAll("[^A-Za-z0-9]", "_").toUpperCase(Locale.ROOT);
-    }
-
-    private static Stream<String> settings(String prefix, Class<?> group) {
-        return Stream.of(group.getDeclaredMethods())
-                .filter(method -> !method.isSynthetic() && method.getParameterCount() == 0)
-                .flatMap(method -> setting(prefix, method));
-    }
-
-    private static Stream<String> setting(String prefix, Method method) {
-        String name = prefix + "." + method.getName().replaceAll("([a-z])([A-Z])", "$1-$2").toLowerCase(Locale.ROOT);
-        Class<?> type = method.getReturnType();
-        return type.getEnclosingClass() == DarkroomConfig.class && type.isInterface()
-                ? settings(name, type) : Stream.of(name);
     }
 }

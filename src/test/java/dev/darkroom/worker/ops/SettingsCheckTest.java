@@ -2,8 +2,12 @@ package dev.darkroom.worker.ops;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.smallrye.config.PropertiesConfigSource;
+import io.smallrye.config.SmallRyeConfigBuilder;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
+import org.eclipse.microprofile.config.Config;
 import org.junit.jupiter.api.Test;
 
 class SettingsCheckTest {
@@ -27,5 +31,22 @@ class SettingsCheckTest {
     void aVariableIsNamedOnceAsItWasWritten() {
         assertThat(SettingsCheck.unknown(List.of("darkroom.flow.drain.time"), Set.of("DARKROOM_FLOW_DRAIN_TIME")))
                 .containsExactly("DARKROOM_FLOW_DRAIN_TIME");
+    }
+
+    @Test
+    void whatKafkasConsumersAndProducersWouldNotTakeIsNamed() {
+        assertThat(SettingsCheck.wrongForKafka(config(Map.of("kafka.max.poll.records", "many", "kafka.acks", "some",
+                "mp.messaging.incoming.requests.max.poll.records", "0", "mp.messaging.incoming.requests.group.id", "mine",
+                "kafka.request.timeout.ms", "5000", "kafka.unknown", "x", "kafka.fetch.min.bytes", ""))))
+                .satisfiesExactly(
+                        sentence -> assertThat(sentence).startsWith("Invalid value some for configuration kafka.acks: "),
+                        sentence -> assertThat(sentence).startsWith("Invalid value many for configuration "
+                                + "kafka.max.poll.records: Not a number"),
+                        sentence -> assertThat(sentence).startsWith("Invalid value 0 for configuration "
+                                + "mp.messaging.incoming.requests.max.poll.records: Value must be at least 1."));
+    }
+
+    private static Config config(Map<String, String> settings) {
+        return new SmallRyeConfigBuilder().withSources(new PropertiesConfigSource(settings, "test", 100)).build();
     }
 }
