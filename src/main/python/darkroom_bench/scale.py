@@ -49,12 +49,14 @@ class Inputs:
 
     :param gpu: what `./darkroom bench gpu` wrote, on an H200
     :param study: the study's figures of an A100
+    :param cpu: what four workers make on two processors, and how long a batch takes while so many pipelines run beside it
     :param group: what a large group costs, by `Group.java`
     :param reliability: what `./darkroom faults` wrote
     """
 
     gpu: Row
     study: Row
+    cpu: Row
     group: Row
     reliability: Row
 
@@ -64,8 +66,8 @@ class Inputs:
         def of(path: Path) -> Row:
             return json.loads(path.read_text("utf-8"))
 
-        return Inputs(of(folder / "gpu.json"), of(folder / "study.json"), of(folder / "group.json"),
-                      of(folder.parent / "reliability.json"))
+        return Inputs(of(folder / "gpu.json"), of(folder / "study.json"), of(folder / "cpu.json"),
+                      of(folder / "group.json"), of(folder.parent / "reliability.json"))
 
     def times(self, device: str, profile: str) -> BatchTimes:
         """How long the pipeline alone takes: on an H200 as measured by `bench gpu`; on an H100 slower by what was measured at
@@ -202,6 +204,14 @@ def against_measured(inputs: Inputs) -> list[Row]:
     settings = WorkerSettings(in_flight=IN_FLIGHT, delivery=inputs.delivery("final"))
     for name, workers in (("one", 1), ("all", len(several["workers"]))):
         add(f"`final`, H200, {several[name]['completed']} requests", workers, several[name], inputs.times("H200", "final"),
+            partitions=several["partitions"], settings=settings)
+    several = inputs.cpu["workers"]
+    for name, workers in (("one", 1), ("all", len(several["workers"]))):
+        stages = several[name]["stages"]
+        settings = WorkerSettings(delivery=(stages["imageEncoding"]["p50"] + stages["upload"]["p50"]) / 1000)
+        batches = inputs.cpu["secondsOfABatch"][str(workers)]
+        add(f"`fast`, `mini`, {inputs.cpu['processors']} processors, {several[name]['completed']} requests", workers,
+            several[name], BatchTimes({int(size): seconds for size, seconds in batches.items()}),
             partitions=several["partitions"], settings=settings)
     return rows
 
@@ -540,7 +550,7 @@ def _price(text: str) -> tuple[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m darkroom_bench.scale", description=__doc__.splitlines()[0])
-    parser.add_argument("--measured", type=Path, required=True, help="folder of gpu.json, study.json and group.json")
+    parser.add_argument("--measured", type=Path, required=True, help="folder of gpu.json, study.json, cpu.json and group.json")
     parser.add_argument("--out", type=Path, required=True, help="folder of scale.md, scale.json and the charts")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--price-per-hour", type=_price, action="append", default=[], metavar="GPU=PRICE",

@@ -141,6 +141,7 @@ public final class DemoCommand implements Callable<Integer> {
         int exitCode = ExitCode.SOFTWARE;
         try (StackProcess stack = StackProcess.start(logs.resolve("stack.log"), false);
                 Page shown = page.open(stack, SETTINGS).orElse(null)) {
+            stack.endsThisProcess(scratch);
             progress.end("broker and store  ready after " + ProgressLine.since(begin));
             if (shown != null) {
                 progress.end("page              " + shown.address());

@@ -17,6 +17,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import picocli.CommandLine.ExitCode;
 
 /**
  * A real Kafka broker and a real S3 server in a JVM of their own, for commands that show or measure something and for the
@@ -30,6 +31,8 @@ public final class StackProcess implements AutoCloseable {
     private final Process process;
     private final Path folder;
     private final JsonNode addresses;
+
+    private volatile boolean closing;
 
     private StackProcess(Process process, Path folder, JsonNode addresses) {
         this.process = process;
@@ -165,6 +168,23 @@ public final class StackProcess implements AutoCloseable {
         return addresses.path("secretKey").asText();
     }
 
+    /**
+     * From here on this process ends with the servers, should the system end them, and says so: whoever waits for a broker that
+     * is gone waits for ever. The children that it has started end, too.
+     *
+     * @param scratch is kept then
+     */
+    public void endsThisProcess(Scratch scratch) {
+        process.onExit().thenAccept(ended -> {
+            if (!closing && scratch.keep()) {
+                System.err.printf("%ndarkroom: The embedded broker and store ended by themselves, with exit code %d. Logs: %s%n",
+                        ended.exitValue(), scratch.folder());
+                ProcessHandle.current().descendants().forEach(ProcessHandle::destroyForcibly);
+                Runtime.getRuntime().halt(ExitCode.SOFTWARE);
+            }
+        });
+    }
+
     /** Waits until the servers end by themselves. */
     void join() throws InterruptedException {
         process.waitFor();
@@ -173,6 +193,7 @@ public final class StackProcess implements AutoCloseable {
     /** Ends both at once, since nobody wants what they hold any more. */
     @Override
     public void close() {
+        closing = true;
         end(process, folder);
     }
 

@@ -242,7 +242,7 @@ class BrowserTest {
                       before = now;
                       if (scrollY + innerHeight >= document.body.scrollHeight - 1) down = -1;
                       if (scrollY === 0) down = 1;
-                      scrollBy(0, 120 * down);
+                      scrollBy(0, 40 * down);
                       requestAnimationFrame(scrolled);
                     })""");
             List<Watched> watched = new ArrayList<>();
@@ -255,8 +255,8 @@ class BrowserTest {
             }
             @SuppressWarnings("unchecked")
             List<Long> frames = (List<Long>) browser.run("return [...frames]");
-            System.out.printf("50 events a second for %s: frames of %d ms in the median, 95th percentile %d, 99th %d%n%s%n", watch,
-                    percentile(frames, 0.5), percentile(frames, 0.95), percentile(frames, 0.99),
+            System.out.printf("50 events a second for %s: frames of %d ms in the median, 95th percentile %d, 99th %d%n%s%n",
+                    watch, percentile(frames, 0.5), percentile(frames, 0.95), percentile(frames, 0.99),
                     watched.stream().map(Object::toString).collect(Collectors.joining("\n")));
             // While somebody has scrolled down, the gallery holds what it shows beside what is new
             Watched filled = watched.get(looks / 5);

@@ -107,6 +107,7 @@ public final class BenchCommand implements Callable<Integer> {
         int exitCode = ExitCode.SOFTWARE;
         progress.show("starting a Kafka broker, an S3 store and the worker …");
         try (StackProcess stack = StackProcess.start(folder.resolve("stack.log"), true)) {
+            stack.endsThisProcess(scratch);
             exitCode = devices.isEmpty()
                     ? EmbeddedWorker.run(stack, folder, settings(), () -> measure(stack))
                     : measureWorkers(stack, folder);
