@@ -70,16 +70,11 @@ public final class EmbeddedWorker implements QuarkusApplication {
         if (FAILURE.get() instanceof CommandException told) {
             throw told;
         }
-        boolean failed = FAILURE.get() != null || exitCode.get() != ExitCode.OK && TALKER.get() != null;
-        if (failed && reason(log).isPresent()) {
-            throw new CommandException("The worker ended: %s. Its log: %s".formatted(reason(log).get(), log));
-        }
-        if (FAILURE.get() != null) {
-            throw new CommandException("The worker failed: %s Its log: %s".formatted(
-                    rootCause(FAILURE.get()).getMessage(), log), FAILURE.get());
-        }
-        if (exitCode.get() != ExitCode.OK && TALKER.get() != null) {
-            throw new CommandException("The worker ended. Its log: %s".formatted(log));
+        Throwable failure = FAILURE.get();
+        if (failure != null || exitCode.get() != ExitCode.OK && TALKER.get() != null) {
+            String what = reason(log).map(reason -> "ended: " + reason + ".").orElseGet(() ->
+                    failure == null ? "ended." : "failed: " + rootCause(failure).getMessage());
+            throw new CommandException("The worker %s Its log: %s".formatted(what, log), failure);
         }
         return exitCode.get();
     }

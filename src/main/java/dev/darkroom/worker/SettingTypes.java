@@ -41,6 +41,10 @@ public final class SettingTypes implements ConfigSourceInterceptor {
     @Override
     public ConfigValue getValue(ConfigSourceInterceptorContext context, String name) {
         ConfigValue value = context.proceed(name);
+        // A start reads thousands of others
+        if (!name.startsWith(Settings.PREFIX)) {
+            return value;
+        }
         // darkroom.warm-up[0] is an element of darkroom.warm-up
         Method setting = SETTINGS.get(name.replaceFirst("\\[\\d+]$", ""));
         if (setting != null && value != null && value.getValue() != null) {
